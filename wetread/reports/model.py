@@ -1,0 +1,183 @@
+"""The report as an object: what an agent submits (`Draft`) and what code makes of it (`Report`).
+
+Section words and LOINC codes: DICOM CID 7001. Status words: FHIR R4B DiagnosticReport.status.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from wetread.evidence import Evidence, Measurement, Region
+from wetread.values import Value, canonical_json, sha256_hex
+from wetread.vocabulary import Assertion, Change, Side
+
+SCHEMA_VERSION = "1"
+
+Severity = Literal["error", "warning", "info"]
+SystemStatus = Literal["normal", "abnormal", "not_assessed"]
+ReportStatus = Literal[
+    "registered",
+    "partial",
+    "preliminary",
+    "final",
+    "amended",
+    "corrected",
+    "appended",
+    "cancelled",
+    "entered-in-error",
+]
+
+
+class DraftStatement(Value):
+    """One sentence as an agent submits it. Numbers are slots, `{E4.cardiothoracic_ratio}`, filled by code."""
+
+    system: str
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+class DraftImpression(Value):
+    """One numbered line of the impression, most important first."""
+
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+class Draft(Value):
+    """What an agent submits. `not_assessed` maps a system to the reason why nothing is said about it."""
+
+    findings: tuple[DraftStatement, ...] = ()
+    impression: tuple[DraftImpression, ...] = ()
+    recommendations: tuple[str, ...] = ()
+    not_assessed: dict[str, str] = {}
+
+
+class Claim(Value):
+    """What one statement asserts about one finding, parsed from its text by code. Offsets are into the statement's text."""
+
+    finding: str | None = None
+    anatomy: str | None = None
+    side: Side | None = None
+    assertion: Assertion = Assertion.PRESENT
+    change: Change | None = None
+    start: int = 0
+    end: int = 0
+
+
+class Statement(Value):
+    """One sentence of the report, its slots filled, with the evidence behind it."""
+
+    id: str
+    """`S1`, `S2`, ... in reading order: findings first, then impression and recommendations."""
+    section: Literal["findings", "impression", "recommendation"]
+    system: str | None = None
+    text: str
+    evidence: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    """The measurements that slots of this statement were filled from."""
+    regions: tuple[Region, ...] = ()
+    """What this statement points at on the images, taken from its evidence."""
+
+
+class SystemFindings(Value):
+    """The findings of one system. Not assessed is never shown as normal, and says why."""
+
+    system: str
+    title: str
+    status: SystemStatus
+    reason: str | None = None
+    statements: tuple[Statement, ...] = ()
+
+
+class Section(Value):
+    """A section that code writes from the order, the header or the study: exam, indication, technique, comparison, ..."""
+
+    name: str
+    title: str
+    loinc: str
+    text: str
+    source: Literal["order", "header", "study", "code", "agent"] = "code"
+
+
+class Issue(Value):
+    """One outcome of a check. `where` is a statement id, a system or a section name; offsets are into that text."""
+
+    code: str = Field(pattern=r"^[A-Z]{3}-[1-9]$")
+    severity: Severity
+    message: str
+    where: str | None = None
+    start: int | None = None
+    end: int | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class ReportImage(Value):
+    """What a rendering needs to know of one image."""
+
+    handle: str
+    role: Literal["current", "prior"]
+    modality: str
+    view: str
+    rows: int
+    columns: int
+    patient_right_on: Literal["left", "right", "unknown"] = "unknown"
+    acquired: date | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Grounding(Value):
+    """How many statements stand on evidence."""
+
+    statements: int
+    grounded: int
+    contradicted: int
+    not_assessed: int
+
+
+class Report(Value):
+    """One immutable version of a report. `sha256` is over the canonical JSON of everything else in it."""
+
+    schema_version: str = SCHEMA_VERSION
+    version: int = 1
+    replaces: str | None = None
+    """`sha256` of the version that this one replaces."""
+    status: ReportStatus = "partial"
+    template: str
+    template_version: str
+    created: datetime
+    age_years: int | None = None
+    sex: Literal["F", "M", "O"] | None = None
+    language_model: str
+    """Name of the chat model that drafted it; `protocol` where rules did."""
+    modes: tuple[Literal["simulated", "replay", "authored"], ...] = ()
+    """What a reader must not overlook: simulated answers, a replay, answers written by hand."""
+    disclosure: str
+    incomplete: str | None = None
+    """Why the draft is not whole (a budget reached, no draft submitted); None for a whole one."""
+    images: tuple[ReportImage, ...]
+    sections: tuple[Section, ...]
+    """Code-written sections in the template's order, without findings, impression and recommendation."""
+    findings: tuple[SystemFindings, ...]
+    impression: tuple[Statement, ...]
+    recommendations: tuple[Statement, ...] = ()
+    grounding: Grounding
+    issues: tuple[Issue, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    sha256: str = ""
+
+    def content_hash(self) -> str:
+        """SHA-256 over the canonical JSON of the report without its own hash."""
+        return sha256_hex(canonical_json(self.model_dump(mode="json", exclude={"sha256"})))
+
+    def sealed(self) -> Report:
+        """This report with its hash filled in."""
+        return self.model_copy(update={"sha256": self.content_hash()})
+
+    def statements(self) -> list[Statement]:
+        """Every statement in reading order."""
+        found = [statement for system in self.findings for statement in system.statements]
+        return [*found, *self.impression, *self.recommendations]

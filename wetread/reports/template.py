@@ -25,7 +25,6 @@ SectionName = Literal[
     "exam", "indication", "history", "technique", "comparison", "findings", "impression", "recommendation"
 ]
 ImageRole = Literal["frontal", "lateral", "prior"]
-Key = str
 
 
 class SectionSpec(Value):
@@ -73,7 +72,7 @@ class ProtocolCall(Value):
     """One tool call of the reading protocol. `image` names the image whose handle is put in as argument `image`."""
 
     tool: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    arguments: dict[str, JsonValue] = {}
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
     image: ImageRole | None = None
 
 
@@ -105,11 +104,12 @@ class ReportTemplate(Value):
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        for what, names in [
-            ("section", [section.name for section in self.sections]),
-            ("system", [system.key for system in self.systems]),
-            ("classify finding", [entry.finding for entry in self.classify]),
-        ]:
+        listed: dict[str, list[str]] = {
+            "section": [section.name for section in self.sections],
+            "system": [system.key for system in self.systems],
+            "classify finding": [entry.finding for entry in self.classify],
+        }
+        for what, names in listed.items():
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise ValueError(f"{what} '{twice}' is listed twice")

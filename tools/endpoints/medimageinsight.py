@@ -1,4 +1,4 @@
-"""MedImageInsight: pictures and texts as unit vectors of one space, 1024 numbers each. Wire codec and zero-shot, pure."""
+"""MedImageInsight: pictures and texts as unit vectors of one space of 1024 numbers. Wire codec and zero-shot, pure."""
 
 from __future__ import annotations
 

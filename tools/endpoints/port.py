@@ -7,14 +7,13 @@ envelope is validated. Codecs make the one and read the other; they do no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from wetread.config import ENDPOINT_NAMES, EndpointName
 from wetread.imaging.payload import Payload
 from wetread.vocabulary import Origin
 
-EndpointName = Literal["cxrreportgen", "medimageparse", "medimageinsight"]
-ENDPOINT_NAMES: tuple[EndpointName, ...] = ("cxrreportgen", "medimageparse", "medimageinsight")
-
+__all__ = ["ENDPOINT_NAMES", "Cell", "EndpointName", "EndpointPort", "EndpointReply", "EndpointRequest"]
 
 Cell = str | Payload | None
 """One cell of a request's table: a text, an image, or nothing."""

@@ -52,11 +52,11 @@ class Draft(Value):
     findings: tuple[DraftStatement, ...] = ()
     impression: tuple[DraftImpression, ...] = ()
     recommendations: tuple[str, ...] = ()
-    not_assessed: dict[str, str] = {}
+    not_assessed: dict[str, str] = Field(default_factory=dict)
 
 
 class Claim(Value):
-    """What one statement asserts about one finding, parsed from its text by code. Offsets are into the statement's text."""
+    """What one statement asserts about one finding, parsed from its text by code. Offsets are into that text."""
 
     finding: str | None = None
     anatomy: str | None = None
@@ -90,17 +90,24 @@ class SystemFindings(Value):
     title: str
     status: SystemStatus
     reason: str | None = None
+    """Why it is not assessed; or, where statements under another system speak of it, which ones."""
+    reason_from: Literal["draft", "evidence", "code"] | None = None
+    """Who gave the reason: the draft, failed or abstained evidence, or code because nothing was said."""
+    required: bool = True
+    """Whether the template asks for this system."""
     statements: tuple[Statement, ...] = ()
 
 
 class Section(Value):
-    """A section that code writes from the order, the header or the study: exam, indication, technique, comparison, ..."""
+    """A section that code writes from the order, the header or the study: exam, indication, technique, ..."""
 
     name: str
     title: str
     loinc: str
     text: str
     source: Literal["order", "header", "study", "code", "agent"] = "code"
+    required: bool = False
+    """Whether the template asks for this section."""
 
 
 class Issue(Value):

@@ -21,8 +21,8 @@ def cited(statement: Statement, ledger: Mapping[str, Evidence]) -> list[Evidence
 def opposing(claim: Claim, evidence: Evidence) -> Observation | None:
     """The observation of an evidence that says the opposite of a claim, where none of it agrees.
 
-    Opposite are present and absent of the same finding where both cannot be true: an absence without a side denies every
-    place, an absence on one side that side alone. "Uncertain" opposes nothing.
+    Opposite are present and absent of the same finding where both cannot be true: an absence without a side denies
+    every place, an absence on one side that side alone. "Uncertain" opposes nothing.
     """
     if evidence.status != "ok" or claim.finding is None:
         return None

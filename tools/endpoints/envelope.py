@@ -17,6 +17,13 @@ from wetread.tools.endpoints.port import Cell, EndpointName, EndpointRequest
 MAX_ROWS: dict[EndpointName, int] = {"cxrreportgen": 10, "medimageparse": 256, "medimageinsight": 1024}
 """Rows that one request may have, by the models' signatures."""
 
+MODEL_NAMES: dict[EndpointName, str] = {
+    "cxrreportgen": "CXRReportGen",
+    "medimageparse": "MedImageParse",
+    "medimageinsight": "MedImageInsight",
+}
+"""What each model is called in evidence and reports."""
+
 
 def contract_error(endpoint: EndpointName, what: str) -> EndpointError:
     """The error for an answer that breaks the wire contract. `what` says how, in words of ours alone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from wetread.events import Event, Notice, ToolFinished, ToolStarted, TurnEnded
@@ -65,7 +66,7 @@ def _order(order: Sequence[str], called: list[str]) -> Iterator[str]:
     for tool in order:
         if tool not in called:
             yield f"{tool} was not called"
-    for (earlier, first), (later, second) in zip(places, places[1:], strict=False):
+    for (earlier, first), (later, second) in pairwise(places):
         if second < first:
             yield f"{earlier} should be called before {later}; the calls were {', '.join(called)}"
 
@@ -164,4 +165,4 @@ def _issues(expect: ExpectedIssues, report: Report) -> Iterator[str]:
 
 def _told(wanted: Value) -> str:
     """An expectation in the words of its file, without what it leaves open."""
-    return str({key: value for key, value in wanted.model_dump(mode="json", exclude_defaults=True).items()})
+    return str(wanted.model_dump(mode="json", exclude_defaults=True))

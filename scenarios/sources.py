@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from wetread.errors import EndpointError
 from wetread.tools.endpoints.port import EndpointName, EndpointPort, EndpointReply, EndpointRequest
+from wetread.tools.endpoints.statuses import status_error
 
 
 class Outage:
@@ -28,13 +28,7 @@ class Outage:
             EndpointError: `WET-ENDPOINT-UNAVAILABLE` for one that is down; as `inner` raises it otherwise.
         """
         if request.endpoint in self._down:
-            raise EndpointError(
-                "WET-ENDPOINT-UNAVAILABLE",
-                f"{request.endpoint} answered with status 503.",
-                "Try again later.",
-                retryable=True,
-                status=503,
-            )
+            raise status_error(request.endpoint, 503, {})
         return await self._inner.score(request)
 
     async def aclose(self) -> None:

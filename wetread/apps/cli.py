@@ -1,0 +1,202 @@
+"""The command `wetread`: options, dispatch, exit codes. A command's module is imported when it is called, not before.
+
+`argparse` rather than a larger library: with it `wetread --help` costs little more than starting Python.
+
+Exit codes: 0 a report was drafted, 1 a scenario differed, 2 bad input or configuration, 3 no report could be drafted,
+130 cancelled. Reports and JSON go to stdout; progress, notices and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from wetread import DISCLAIMER, __version__
+
+OK, DIFFERED, BAD_INPUT, NO_REPORT, CANCELLED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. The console script's entry point."""
+    _write_what_can_be_written()
+    debug = "--debug" in (sys.argv[1:] if argv is None else argv)
+    try:
+        options = _parser().parse_args(argv)
+        if "command" not in options:
+            _parser().print_help()
+            return BAD_INPUT
+        code: int = import_module(f"wetread.apps.{options.module}").run(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        _say("Cancelled.")
+        return CANCELLED
+    except BrokenPipeError:
+        # whoever read the output has had enough; the interpreter's own flush at exit must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            raise
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """One line on stderr about an error, and its exit code."""
+    from wetread.errors import ConfigError, InputError, WetreadError
+
+    if isinstance(error, WetreadError):
+        _say(error.line())
+        return BAD_INPUT if isinstance(error, ConfigError | InputError) else NO_REPORT
+    # the text of an unforeseen error may hold what must not be shown: its kind and place are enough to report it
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "an unknown place"
+    _say(
+        f"WET-FAULT: a fault of wetread itself ({type(error).__name__} at {place})."
+        " Please report it; --debug shows where it happened."
+    )
+    return NO_REPORT
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _write_what_can_be_written() -> None:
+    """A terminal that cannot show a character gets a substitute, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors have the one form that all errors have."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"WET-INPUT-OPTION: {message}. See `{self.prog} --help`.")
+        raise SystemExit(BAD_INPUT)
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_: object) -> NoReturn:
+        sys.stdout.write(f"wetread {__version__}\n{DISCLAIMER}\n")
+        raise SystemExit(OK)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="wetread",
+        description="Drafts structured radiology reports in which every statement carries its evidence.",
+        epilog=DISCLAIMER,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _read(commands)
+    _run(commands)
+    _scenarios(commands)
+    _simulate(commands)
+    _doctor(commands)
+    _index(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # the type has no public name
+
+
+def _command(commands: Commands[_Parser], name: str, module: str, help: str) -> _Parser:
+    command = commands.add_parser(name, help=help, description=f"{help[:1].upper()}{help[1:]}.", allow_abbrev=False)
+    command.set_defaults(command=name, module=module)
+    command.add_argument("--debug", action="store_true", help="show where an error happened")
+    return command
+
+
+def _workspace(command: _Parser) -> None:
+    command.add_argument(
+        "--workspace",
+        metavar="DIR",
+        default=".",
+        help="folder with wetread.toml and your own agents, prompts, scenarios",
+    )
+
+
+def _read(commands: Commands[_Parser]) -> None:
+    command = _command(commands, "read", "commands_read", "draft the report of a study")
+    command.add_argument(
+        "study",
+        nargs="+",
+        metavar="STUDY",
+        help="DICOM files or a folder of them, pictures, or a folder with study.yaml",
+    )
+    command.add_argument("--indication", metavar="TEXT", help="why the exam was ordered")
+    command.add_argument("--view", choices=("PA", "AP", "frontal", "lateral"), help="view of pictures without a header")
+    command.add_argument(
+        "--prior", metavar="PATH", action="append", default=[], help="an earlier image; may be repeated"
+    )
+    command.add_argument("--prior-report", metavar="FILE", help="the text of an earlier report")
+    command.add_argument("--template", metavar="NAME", help="report template; chosen from the study by default")
+    command.add_argument(
+        "--model", metavar="MODEL", help="protocol, openai:NAME, azure:DEPLOYMENT or compatible:NAME (WETREAD_MODEL)"
+    )
+    command.add_argument("--out", metavar="DIR", help="folder for the report; wetread-out/<study> by default")
+    command.add_argument("--simulated", action="store_true", help="simulated endpoints: findings mean nothing")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
+    _workspace(command)
+
+
+def _run(commands: Commands[_Parser]) -> None:
+    command = _command(commands, "run", "commands_run", "replay scenarios and compare what comes out")
+    command.add_argument("scenario", nargs="*", metavar="SCENARIO", help="names; all by default")
+    modes = command.add_mutually_exclusive_group()
+    for mode, help in (
+        ("record", "ask the scenario's sources anew: new tape, new expected report"),
+        ("refresh-llm", "ask the chat model anew, endpoints from the tape"),
+        ("refresh-tools", "ask the endpoints anew, the chat model from the tape"),
+    ):
+        modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="replay", help=help)
+    command.add_argument("--show", action="store_true", help="print each report")
+    command.add_argument("--out", metavar="DIR", help="folder for the report (several: one folder each)")
+    command.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    command.add_argument("--model", metavar="MODEL", help="chat model of a recording (WETREAD_MODEL)")
+    _workspace(command)
+
+
+def _scenarios(commands: Commands[_Parser]) -> None:
+    _workspace(_command(commands, "scenarios", "commands_run", "list the scenarios"))
+
+
+def _simulate(commands: Commands[_Parser]) -> None:
+    command = _command(commands, "simulate", "commands_setup", "serve simulated endpoints and a scripted chat model")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
+    command.add_argument("--port", type=int, default=8800, help="port to listen at (%(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="another seed gives other answers (%(default)s)")
+
+
+def _doctor(commands: Commands[_Parser]) -> None:
+    command = _command(commands, "doctor", "commands_setup", "say what is configured, reachable and missing")
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    _workspace(command)
+
+
+def _index(commands: Commands[_Parser]) -> None:
+    command = _command(commands, "index", "commands_index", "keep a library of earlier cases")
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
+    add = actions.add_parser("add", help="embed a study and add it", allow_abbrev=False)
+    search = actions.add_parser("search", help="find the cases most like a study", allow_abbrev=False)
+    for action in (add, search):
+        action.add_argument("study", nargs="+", metavar="STUDY", help="as for `wetread read`")
+        action.add_argument("--view", choices=("PA", "AP", "frontal", "lateral"), help="view of pictures")
+        action.add_argument("--library", metavar="FILE", help="the library; WETREAD_LIBRARY by default")
+        action.add_argument("--simulated", action="store_true", help="simulated embeddings")
+        action.add_argument("--debug", action="store_true", help="show where an error happened")
+        _workspace(action)
+    add.add_argument("--id", required=True, help="the case's id in the library; no identifier of a person")
+    add.add_argument("--label", action="append", default=[], help="a label of the case; may be repeated")
+    add.add_argument("--snippet", default="", help="a line of its report")
+    search.add_argument("-k", type=int, default=5, help="how many (%(default)s)")

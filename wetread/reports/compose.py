@@ -168,7 +168,7 @@ class _Writer:
         claims = tuple(claims_of(filled.text))
         found = [evidence for id in cited if (evidence := self._ledger.get(id)) is not None]
         regions = regions_of(
-            filled.text, claims, spec and spec.key, self._with_used(found), spec.structures if spec else ()
+            filled.text, claims, spec.key if spec else None, self._with_used(found), spec.structures if spec else ()
         )
         return Statement(
             id=f"S{self._written}",

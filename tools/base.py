@@ -1,20 +1,22 @@
-"""What a tool is: typed arguments in, typed outcome out, a model card that says when to use it, a precheck that refuses early."""
+"""What a tool is: typed arguments in, typed outcome out, a card on when to use it, a precheck that refuses early."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from wetread.artifacts import ArtifactStore
 from wetread.events import Event
 from wetread.evidence import Evidence, Ledger, Measurement, ModelVersion, Observation, Reason, Region, Status
+from wetread.reports.model import Report
 from wetread.study import Study
-from wetread.tools.endpoints.port import EndpointPort
+from wetread.tools.endpoints.port import EndpointName, EndpointPort
 from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Arguments(BaseModel):
-    """Base of every tool's arguments: unknown fields refused, and few words, since their schema is part of each prompt."""
+    """Base of every tool's arguments: unknown fields refused; few words, since the schema is part of each prompt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,8 +47,41 @@ class Reading:
     library: CaseLibrary | None = None
     now: Callable[[], datetime] = field(default=datetime.now)
     emit: Callable[[Event], None] = field(default=lambda event: None)
-    shared: dict[str, Any] = field(default_factory=dict)
-    """Work in flight that several calls may want (a segmentation of one structure, an embedding), by key."""
+    shared: dict[Any, Any] = field(default_factory=dict)
+    """Work in flight or done that several calls want (a mask of one structure, an embedding), by key."""
+    language_model: str = "protocol"
+    """Name of the chat model that drafts, as the report shows it."""
+    modes: tuple[Literal["simulated", "replay", "authored"], ...] = ()
+    """What the session knows of itself beyond what the evidence's origins say."""
+    report: Report | None = None
+    """The last draft that was composed and checked, accepted or not; None before the first."""
+    accepted: bool = False
+    """Whether `report` was accepted: nothing is left to repair, or the rounds are used up."""
+    rounds: int = 0
+    """How many drafts were submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call that a tool's `run` answers."""
+
+    tool: str
+    agent: str
+    id: str
+    evidence: str | None
+    """The id that the call's evidence will have; None for a tool that makes none."""
+
+
+_CALL: ContextVar[Call] = ContextVar("wetread_call")
+
+
+def current_call() -> Call:
+    """The call that is being answered; a tool's `run` and what it starts may ask for it.
+
+    Raises:
+        LookupError: outside of a call.
+    """
+    return _CALL.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +115,32 @@ class Tool(ABC, Generic[ArgumentsT]):
         name: As the agent calls it.
         card: The model card in a few lines: what it does, for which modality and view, its limits. An agent reads it.
         arguments: The argument model.
-        endpoint: True where an endpoint is called; its deadline then is the endpoint's.
-        deadline_s: Seconds after which a call is given up.
+        endpoint: The endpoint without which the tool has no answer; a call abstains where it is not configured.
+        deadline_s: Seconds after which a call is given up; None where the endpoint client's own deadline holds.
+        makes_evidence: False for a tool whose outcome is no evidence (`submit_report`).
     """
 
     name: ClassVar[str]
     card: ClassVar[str]
     arguments: type[ArgumentsT]
-    deadline_s: ClassVar[float] = 200.0
+    endpoint: ClassVar[EndpointName | None] = None
+    deadline_s: ClassVar[float | None] = 400.0
+    makes_evidence: ClassVar[bool] = True
 
-    def precheck(self, arguments: ArgumentsT, reading: Reading) -> None:  # noqa: B027 - refusing nothing is a right default
-        """Refuse what cannot work before any call is made: unknown handle, wrong modality or view.
+    def resolve(self, arguments: ArgumentsT, reading: Reading) -> ArgumentsT:
+        """Fill in what was left out from the study, such as the image, so that evidence and repeated calls name it.
 
         Raises:
-            ToolError: `abstained` where the tool is simply not for this image.
+            ToolError: what was given cannot be meant (an unknown handle). The call is refused and makes no evidence.
+        """
+        return arguments
+
+    def precheck(self, arguments: ArgumentsT, reading: Reading) -> None:
+        """Refuse what cannot work before any call is made: wrong modality or view, an endpoint that is not configured.
+
+        Raises:
+            ToolError: with `abstained` it becomes evidence, a reason why something is not assessed; without, the call
+                is refused and makes no evidence.
         """
 
     @abstractmethod

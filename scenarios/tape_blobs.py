@@ -5,6 +5,7 @@ On the tape stand references:
     {"$masks": ["3fa1c0de5a774d10.png", ...]}                 (n, rows, columns) uint8 probabilities, one PNG each
     {"$array": "9b1f....npy", "at": 1024, "shape": [1, 1024]}  floats, part of one flat float32 file per reply
     {"$json": {...}} and {"$json_spaced": {...}}               a JSON text inside the JSON, written out readably
+    {"$as_is": {...}}                                          an object of the endpoint's own with such a key
 
 `unpack` gives arrays back as numpy arrays (read-only), which the endpoint port allows in a reply. Floats are kept as
 float32, what the endpoints compute in; so a recording session must go on with what `unpack` makes of `pack`.
@@ -121,6 +122,8 @@ def unpack(value: Any, blobs: BlobReader) -> Any:
         return orjson.dumps(value["$json"]).decode()
     if "$json_spaced" in value:
         return json.dumps(value["$json_spaced"])
+    if "$as_is" in value:
+        return value["$as_is"]
     return {key: unpack(item, blobs) for key, item in value.items()}
 
 
@@ -133,6 +136,8 @@ def names_in(value: Any) -> set[str]:
             return set(value["$masks"])
         if "$array" in value:
             return {value["$array"]}
+        if "$as_is" in value:
+            return set()
         return {name for item in value.values() for name in names_in(item)}
     return set()
 
@@ -155,6 +160,8 @@ def _pack(value: Any, floats: list[NDArray[np.float32]], places: list[dict[str, 
         floats.append(value.astype(np.float32))
         return places[-1]
     if isinstance(value, dict):
+        if any(key.startswith("$") for key in value):
+            return {"$as_is": value}
         return {key: _pack(item, floats, places, blobs) for key, item in value.items()}
     return value
 
@@ -164,7 +171,8 @@ def _numbers(value: list[Any]) -> NDArray[np.float64] | None:
     inner = value
     while len(inner) == 1 and isinstance(inner[0], list):
         inner = inner[0]
-    if len(inner) < _FEWEST_NUMBERS or not all(type(item) in (float, int) for item in inner):
+    kinds = {type(item) for item in inner}
+    if len(inner) < _FEWEST_NUMBERS or float not in kinds or not kinds <= {float, int}:
         return None
     array = np.asarray(value, np.float64)
     # what is not finite in float32 is a fault of the endpoint, to be kept as it came

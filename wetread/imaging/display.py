@@ -47,7 +47,7 @@ def display(array: Pixels, dataset: Dataset, frame: int) -> Bytes:
     inverted = (
         dataset.get("PhotometricInterpretation") == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
     )
-    modality = _modality(dataset, frame)
+    modality = modality_lut(dataset, frame)
     voi = _voi(dataset, frame)
     if array.dtype.kind == "f" or array.dtype.itemsize > 2:
         values = modality(array.astype(np.float64))
@@ -164,8 +164,12 @@ def _numbers(dataset: Dataset, keyword: str) -> list[float]:
     return [float(v) for v in value]
 
 
-def _modality(dataset: Dataset, frame: int) -> Callable[[Floats], Floats]:
-    """PS3.3 C.11.1: a table, or slope and intercept."""
+def modality_lut(dataset: Dataset, frame: int) -> Callable[[Floats], Floats]:
+    """The modality LUT (PS3.3 C.11.1): a table, or slope and intercept.
+
+    Raises:
+        InputError: `WET-INPUT-RESCALE`, `WET-INPUT-LUT`.
+    """
     sequence = dataset.get("ModalityLUTSequence")
     if sequence:
         table, _ = _lut(sequence[0], dataset, signed_first=dataset.get("PixelRepresentation") == 1)

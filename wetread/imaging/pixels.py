@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wetread.errors import InputError
 from wetread.imaging.display import display
 from wetread.imaging.pictures import check_size, read_picture
+from wetread.imaging.quiet import quiet_pydicom
 from wetread.study import StudyImage
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def read_dicom_frame(path: Path, frame: int) -> NDArray[np.uint8]:
         InputError: as `read_pixels`.
     """
     try:
-        dataset = read_header(path)
-        check_size(int(dataset.Rows), int(dataset.Columns))
-        array = _decode(path, dataset, frame)
+        with quiet_pydicom():
+            dataset = read_header(path)
+            check_size(int(dataset.Rows), int(dataset.Columns))
+            return display(_decode(path, dataset, frame), dataset, frame)
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever they like on damaged streams
@@ -66,7 +68,6 @@ def read_dicom_frame(path: Path, frame: int) -> NDArray[np.uint8]:
             "The pixel data are damaged or cannot be decoded.",
             "Export the image again from its source, uncompressed if possible.",
         ) from error
-    return display(array, dataset, frame)
 
 
 def read_header(path: Path) -> FileDataset:

@@ -1,0 +1,264 @@
+"""Identifiers known from headers, taken out of free text.
+
+The header's own identifiers are the best list of what must not stand in an indication or a prior report (DICOM PS3.15
+Annex E names the attributes). Scrubbing is by whole words, so that a short name does not eat into other words.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+REMOVED = "[removed]"
+
+_NAMES = frozenset({"OtherPatientNames", "PatientBirthName", "PatientMotherBirthName", "ResponsiblePerson"})
+"""Person names that are not of VR PN everywhere; every element of VR PN is taken as a name anyway."""
+
+_VALUES = frozenset(
+    {
+        "PatientID",
+        "OtherPatientIDs",
+        "IssuerOfPatientID",
+        "PatientAddress",
+        "PatientTelephoneNumbers",
+        "PatientTelecomInformation",
+        "MedicalRecordLocator",
+        "AdmissionID",
+        "ServiceEpisodeID",
+        "AccessionNumber",
+        "StudyID",
+        "RequestedProcedureID",
+        "PerformedProcedureStepID",
+        "ScheduledProcedureStepID",
+        "PlacerOrderNumberImagingServiceRequest",
+        "FillerOrderNumberImagingServiceRequest",
+        "InstitutionName",
+        "InstitutionAddress",
+        "InstitutionalDepartmentName",
+        "ReferringPhysicianAddress",
+        "ReferringPhysicianTelephoneNumbers",
+        "PersonAddress",
+        "PersonTelephoneNumbers",
+        "ResponsibleOrganization",
+        "RequestingService",
+        "CurrentPatientLocation",
+        "PatientInstitutionResidence",
+        "StationName",
+        "PerformedStationName",
+        "ScheduledStationName",
+        "DeviceSerialNumber",
+        "DetectorID",
+        "PlateID",
+        "CassetteID",
+        "DeviceUID",
+        "ClinicalTrialSubjectID",
+        "ClinicalTrialSubjectReadingID",
+        "ClinicalTrialSiteID",
+        "ClinicalTrialSiteName",
+        "InsurancePlanIdentification",
+        "SOPInstanceUID",
+    }
+)
+_STANDARD_UID = "1.2.840.10008."
+
+_COMMON_WORDS = """
+    ward exam examination number none unknown unspecified anonymous anonymized anonymised anon patient doctor physician
+    hospital clinic department dept radiology radiologist imaging medical centre center system systems emergency room
+    test name the and for not with without our chest lung lungs heart left right upper lower middle normal mass nodule
+    bone spine neck head brain hand foot knee male female man woman year years old young pain fever cough history prior
+    view frontal lateral portable study report new
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+"""Words that stand in identifying fields without identifying anyone, and that reports cannot do without."""
+
+_MONTHS = (
+    ("january", "jan"), ("february", "feb"), ("march", "mar"), ("april", "apr"), ("may", "may"), ("june", "jun"),
+    ("july", "jul"), ("august", "aug"), ("september", "sept?"), ("october", "oct"), ("november", "nov"),
+    ("december", "dec"),
+)  # fmt: skip
+_SPELLED = {
+    "ä": "ae",
+    "ö": "oe",
+    "ü": "ue",
+    "ß": "ss",
+    "ø": "oe?",
+    "å": "aa",
+    "æ": "ae",
+    "œ": "oe",
+    "đ": "dj?",
+    "ł": "l",
+}
+
+
+class Identifiers:
+    """Words and values that must not appear in any text, collected from headers and options.
+
+    Never printed: `repr` says how many there are, nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._names: set[tuple[str, ...]] = set()
+        self._values: set[str] = set()
+        self._births: set[date] = set()
+
+    def __repr__(self) -> str:
+        return f"<Identifiers: {len(self._names) + len(self._values) + len(self._births)}>"
+
+    def add_header(self, dataset: Dataset) -> None:
+        """Take in every identifying element of a header, nested sequences included; what does not parse is skipped."""
+        for element in _elements(dataset):
+            try:
+                keyword, vr, value = element.keyword, element.VR, element.value
+            except Exception:  # pydicom raises what it likes for values that break their representation
+                continue
+            if value is None or value == "" or vr == "SQ" or isinstance(value, bytes):
+                continue
+            values = value if hasattr(value, "__iter__") and not isinstance(value, str) and vr != "PN" else [value]
+            if vr == "PN":
+                values = value if hasattr(value, "__iter__") and not hasattr(value, "components") else [value]
+            for one in values:
+                text = str(one)
+                if vr == "PN" or keyword in _NAMES:
+                    self.add_name(text)
+                elif vr == "UI":
+                    if not text.startswith(_STANDARD_UID):
+                        self.add_value(text)
+                elif keyword == "PatientBirthDate":
+                    born = _date(text)
+                    if born is not None:
+                        self.add_birth_date(born)
+                elif keyword in _VALUES:
+                    self.add_value(text)
+
+    def add_name(self, name: str) -> None:
+        """A person's name; its parts may be separated by ^, =, commas or spaces (DICOM PN)."""
+        for group in name.split("="):
+            parts = tuple(part for part in re.split(r"[\^,\s]+", group) if part)
+            if parts:
+                self._names.add(parts)
+        self.__dict__.pop("_pattern", None)
+
+    def add_value(self, value: str) -> None:
+        """A number, an address, an institution: matched as a whole."""
+        text = " ".join(value.split())
+        if _weight(text) >= 3 and text.casefold() not in _COMMON:
+            self._values.add(text)
+        self.__dict__.pop("_pattern", None)
+
+    def add_birth_date(self, born: date) -> None:
+        """A date of birth, matched in its usual spellings."""
+        self._births.add(born)
+        self.__dict__.pop("_pattern", None)
+
+    def scrub(self, text: str) -> str:
+        """The text with every identifier replaced by `[removed]`."""
+        pattern = self._pattern
+        return pattern.sub(REMOVED, text) if pattern is not None else text
+
+    def found_in(self, text: str) -> bool:
+        """Whether any identifier stands in the text."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        alternatives: set[str] = set()
+        for parts in self._names:
+            alternatives.update(_name_patterns(parts))
+        alternatives.update(_words(re.findall(r"[^\W_]+", value)) for value in self._values)
+        for born in self._births:
+            alternatives.update(_birth_patterns(born))
+        alternatives.discard("")
+        if not alternatives:
+            return None
+        # The longest first, so that a full name goes as one.
+        ordered = sorted(alternatives, key=lambda p: (-len(p), p))
+        return re.compile("|".join(ordered), re.IGNORECASE)
+
+
+def _elements(dataset: Dataset) -> Iterable[Any]:
+    """All elements, depth first; those that cannot be parsed are left out."""
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+            yield element
+            if element.VR == "SQ":
+                for item in element.value:
+                    yield from _elements(item)
+        except Exception:
+            continue
+
+
+def _weight(text: str) -> int:
+    return sum(c.isalnum() for c in text)
+
+
+def _is_cjk(text: str) -> bool:
+    return any("\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7a3" for c in text)
+
+
+def _letter(character: str) -> str:
+    """A letter, with or without its diacritics, or spelled out."""
+    if character.isascii():
+        return re.escape(character)
+    choices = [re.escape(character)]
+    base = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
+    if base and base != character:
+        choices.append(re.escape(base))
+    spelled = _SPELLED.get(character.lower())
+    if spelled:
+        choices.append(spelled)
+    return f"(?:{'|'.join(choices)})"
+
+
+def _bounded(pattern: str, text: str) -> str:
+    return pattern if _is_cjk(text) else rf"(?<![^\W_]){pattern}(?![^\W_])"
+
+
+def _words(words: Iterable[str], between: str = r"[\W_]{0,3}") -> str:
+    """Those words in that order, whatever stands between them."""
+    listed = [word for word in words if word]
+    if not listed:
+        return ""
+    return _bounded(between.join("".join(map(_letter, word)) for word in listed), "".join(listed))
+
+
+def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
+    for first in range(len(parts)):
+        for second in range(len(parts)):
+            if first != second and len(parts[first]) + len(parts[second]) >= 4:
+                yield _words((parts[first], parts[second]), r"[\W_]{1,3}")
+    for part in parts:
+        for word in {part, *re.findall(r"[^\W_]+", part)}:
+            if word.casefold() not in _COMMON and (len(word) >= 3 or (_is_cjk(word) and len(word) >= 2)):
+                yield _words(re.findall(r"[^\W_]+", word))
+
+
+def _birth_patterns(born: date) -> Iterable[str]:
+    year, short = f"{born.year:04d}", f"{born.year % 100:02d}"
+    day, month = f"0?{born.day}", f"0?{born.month}"
+    full, abbreviated = _MONTHS[born.month - 1]
+    named = rf"(?:{full}|{abbreviated}\.?)"
+    gap = r"[-/. ]{1,2}"
+    yield _bounded(f"{year}{born.month:02d}{born.day:02d}", "")
+    yield _bounded(f"{year}{gap}{month}{gap}{day}", "")
+    for one, other in ((day, month), (month, day)):
+        yield _bounded(rf"{one}{gap}{other}{gap}(?:{year}|{short})", "")
+    yield _bounded(rf"{day}(?:st|nd|rd|th)?[-/., ]{{0,2}}(?:of )?{named}[-/., ]{{1,2}}(?:{year}|{short})", "")
+    yield _bounded(rf"{named}[-/. ]{{0,2}}{day}(?:st|nd|rd|th)?[-/., ]{{1,2}}(?:{year}|{short})", "")
+
+
+def _date(text: str) -> date | None:
+    digits = re.sub(r"\D", "", text)
+    if len(digits) != 8:
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None

@@ -236,6 +236,14 @@ class TapedModel:
     def name(self) -> str:
         return self._tape.model or "none"
 
+    @property
+    def origin(self) -> Origin:
+        """Where its answers come from, as a replay will say: evidence that rests on them says the same."""
+        if self._inner is not None:
+            return _ORIGINS[self._origin]
+        kinds = [record.origin.kind for record in self._tape.content.chat]
+        return _ORIGINS[kinds[0]] if kinds else Origin.RECORDED
+
     async def complete(self, request: ChatRequest, on_text: OnText | None = None) -> ChatReply:
         """Answer one request; see `ChatModel`. A replay gives the text out word by word.
 

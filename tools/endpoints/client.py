@@ -23,6 +23,7 @@ from wetread.tools.endpoints.port import ENDPOINT_NAMES, EndpointName, EndpointR
 from wetread.tools.endpoints.statuses import (
     DEPLOYMENT,
     ORIGIN,
+    dropped_error,
     megabytes,
     retry_after,
     safe_name,
@@ -50,8 +51,8 @@ _NO_ANSWER = frozenset(
 class HttpEndpoints:
     """The endpoints of `settings`, called over HTTP; an `EndpointPort`.
 
-    Each call has one deadline that holds for waiting, retries and reading. Before anything is sent the size of the request
-    is checked. Connection faults, 408, 429, 5xx, and 424 with such an inner status are tried again with growing, jittered
+    Each call has one deadline that holds for waiting, retries and reading. A request's size is checked before it is
+    sent. Connection faults, 408, 429, 5xx, and 424 with such an inner status are tried again with growing, jittered
     pauses, or after as long as `Retry-After` asks; a 429 makes the endpoint's other calls wait too. Redirects are not
     followed. Proxies and certificates of the environment are honoured, but never for this machine itself.
 
@@ -372,12 +373,7 @@ def _connection_error(name: EndpointName, error: BaseException) -> EndpointError
     elif isinstance(error, httpx.ConnectError):
         what = "the connection was refused"
     else:
-        return EndpointError(
-            "WET-ENDPOINT-DROPPED",
-            f"The connection to {name} broke before its answer was whole.",
-            "Look at the deployment's logs.",
-            retryable=True,
-        )
+        return dropped_error(name)
     return EndpointError(
         "WET-ENDPOINT-CONNECT",
         f"{name} cannot be reached: {what}.",

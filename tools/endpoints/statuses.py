@@ -84,6 +84,16 @@ def _model_error(endpoint: EndpointName, headers: Mapping[str, str]) -> Endpoint
     )
 
 
+def dropped_error(endpoint: EndpointName) -> EndpointError:
+    """The error for a connection that broke while an answer was awaited or came in."""
+    return EndpointError(
+        "WET-ENDPOINT-DROPPED",
+        f"The connection to {endpoint} broke before its answer was whole.",
+        "Look at the deployment's logs.",
+        retryable=True,
+    )
+
+
 def safe_reason(text: str) -> str:
     """At most 80 characters of an endpoint's own words: no markup, no address, nothing that could be data or a key."""
     words = re.sub(r"[^A-Za-z0-9 .,:_()-]+", " ", re.sub(r"\S*(://|@)\S*", " ", text)).split()

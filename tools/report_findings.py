@@ -141,7 +141,7 @@ class _Sentence:
         ]
 
     def _regions_of(self, claim: Claim) -> tuple[Region, ...]:
-        """The sentence's boxes that can be of the claim: none for an absence beside a presence, else those of its side."""
+        """Those of the sentence's boxes that can be of the claim: none for an absence beside a presence."""
         if claim.assertion is Assertion.ABSENT and any(one.assertion is not Assertion.ABSENT for one in self.claims):
             return ()
         if claim.side in (Side.LEFT, Side.RIGHT) and len({one.side for one in self.claims}) > 1:

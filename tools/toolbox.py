@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -77,16 +78,14 @@ class Toolbox:
         return await perform(tool, arguments, self.reading, agent=agent, call_id=call_id)
 
 
-_SPECS: dict[type[Tool[Any]], dict[str, Any]] = {}
-
-
 def tool_spec(tool: Tool[Any]) -> dict[str, Any]:
-    """A tool as a model sees it. Made once a process for each class: JSON Schemas cost more than all else in a turn."""
-    spec = _SPECS.get(type(tool))
-    if spec is None or spec["name"] != tool.name:
-        spec = {"name": tool.name, "description": tool.card, "parameters": lean_schema(tool.arguments)}
-        _SPECS[type(tool)] = spec
-    return spec
+    """A tool as a model sees it. Made once a process: JSON Schemas cost more than all else in a turn."""
+    return {"name": tool.name, "description": tool.card, "parameters": _schema(tool.arguments)}
+
+
+@lru_cache(maxsize=256)
+def _schema(model: type[Arguments]) -> dict[str, Any]:
+    return lean_schema(model)
 
 
 async def perform(tool: Tool[Any], arguments: Arguments, reading: Reading, *, agent: str, call_id: str) -> ToolAnswer:

@@ -117,6 +117,7 @@ class CaseLibrary:
         self._lock = threading.RLock()
         self._partitions: dict[VectorSpace, _Partition] = {}
         self._seen = -1
+        self._closed = False
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> CaseLibrary:
@@ -154,6 +155,9 @@ class CaseLibrary:
     def close(self) -> None:
         """Close the file, leaving it whole in one piece."""
         with self._lock, _reporting(self._path):
+            if self._closed:
+                return
+            self._closed = True
             if not self._read_only:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
@@ -204,7 +208,8 @@ class CaseLibrary:
     def labels(self) -> dict[str, int]:
         """How many cases carry each label, the most frequent first."""
         query = (
-            "SELECT value, count(*) AS n FROM (SELECT DISTINCT id, value FROM cases, json_each(labels))"
+            "SELECT label, count(*) AS n FROM"
+            " (SELECT DISTINCT c.id, e.value AS label FROM cases AS c, json_each(c.labels) AS e)"
             " GROUP BY 1 ORDER BY n DESC, 1"
         )
         with self._lock, _reporting(self._path):
@@ -276,14 +281,17 @@ class CaseLibrary:
             " WHERE model = ? AND version = ? AND recipe = ? AND id = ?",
             (space.model, space.version, space.recipe, id),
         ).fetchone()
-        return Match(
-            id=id,
-            similarity=min(1.0, max(-1.0, round(similarity, _SIMILARITY_DIGITS))),
-            modality=modality,
-            view=view,
-            labels=tuple(orjson.loads(labels)),
-            snippet=snippet,
-        )
+        try:
+            return Match(
+                id=id,
+                similarity=min(1.0, max(-1.0, round(similarity, _SIMILARITY_DIGITS))),
+                modality=modality,
+                view=view,
+                labels=tuple(orjson.loads(labels)),
+                snippet=snippet,
+            )
+        except (TypeError, ValueError):
+            raise _corrupt(self._path) from None
 
     def _partition(self, space: VectorSpace) -> _Partition | None:
         import numpy as np

@@ -268,9 +268,11 @@ class CaseLibrary:
             if views is not None:
                 kept &= np.isin(partition.views, list(views))
             rows = np.flatnonzero(kept)
-            matrix = partition.matrix if len(rows) == len(kept) else partition.matrix[rows]
+            # Copying a few rows costs less than multiplying them all; copying many costs more.
+            few = len(rows) * 4 < len(kept)
+            scores = partition.matrix[rows] @ query if few else (partition.matrix @ query)[rows]
             # Rounded, because a row's last bits depend on its place in the matrix, and equals are put in order by id.
-            scores = np.round(matrix @ query, _SIMILARITY_DIGITS)
+            scores = np.round(scores, _SIMILARITY_DIGITS)
             best = rows[np.argsort(-scores, kind="stable")[:k]]
             found = dict(zip(rows.tolist(), scores.tolist(), strict=True))
             return [self._match(space, str(partition.ids[row]), found[row]) for row in best.tolist()]

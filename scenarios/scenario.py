@@ -31,8 +31,9 @@ def _compiles(pattern: str) -> str:
 
 
 def _inside(path: Path) -> Path:
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError("a path inside the scenario's folder is expected")
+    inner = path.parts[1:] if path.parts[:1] == ("..",) else path.parts
+    if path.is_absolute() or ".." in inner:
+        raise ValueError("a path inside the scenario's folder, or beside it (`../studies/...`), is expected")
     return path
 
 

@@ -12,6 +12,5 @@ What is worked round here, each with a test in tests/test_autogen_workrounds.py 
 """
 
 from wetread.agents._autogen.run import AgentRun, run_agent
-from wetread.agents._autogen.workbench import ToolCaller
 
-__all__ = ["AgentRun", "ToolCaller", "run_agent"]
+__all__ = ["AgentRun", "run_agent"]

@@ -19,9 +19,10 @@ from autogen_core.model_context import UnboundedChatCompletionContext
 
 from wetread.agents._autogen.client import PortModelClient
 from wetread.agents._autogen.messages import to_autogen
-from wetread.agents._autogen.workbench import ToolboxWorkbench, ToolCaller
+from wetread.agents._autogen.workbench import ToolboxWorkbench
 from wetread.agents.budget import Meter
 from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
+from wetread.agents.restricted import ToolCaller
 from wetread.agents.transcript import repaired
 from wetread.events import Event
 

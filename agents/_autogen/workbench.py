@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from autogen_core import CancellationToken
@@ -14,20 +14,14 @@ from autogen_core.tools import TextResultContent, ToolResult, ToolSchema, Workbe
 from wetread.agents._autogen.messages import UNKNOWN_TOOL
 from wetread.agents.budget import Meter
 from wetread.agents.chat import ChatMessage, ToolSpec, ToolUse
+from wetread.agents.restricted import ToolCaller
 from wetread.agents.transcript import CUT_SHORT
 from wetread.errors import BudgetError
-from wetread.tools.base import ToolAnswer
 
 log = logging.getLogger(__name__)
 
 DRAIN_S = 2.0
 """How long a cancelled run waits for tools that do not end at once."""
-
-
-class ToolCaller(Protocol):
-    """What answers tool calls: the toolbox."""
-
-    async def call(self, name: str, arguments_json: str, *, agent: str, call_id: str) -> ToolAnswer: ...
 
 
 class ToolboxWorkbench(Workbench):

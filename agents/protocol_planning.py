@@ -1,0 +1,35 @@
+"""What the protocol asks next: the rounds of the template's reading protocol, as far as the study and the tools go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from wetread.agents.protocol_answers import Reading
+from wetread.reports.template import ProtocolCall, ReportTemplate
+from wetread.values import canonical_json
+
+
+def next_round(reading: Reading, template: ReportTemplate, tools: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The calls of the first round that has any left to make, as tool and arguments; empty when all are made.
+
+    A call is left out where the agent does not have its tool, or the study not its image.
+    """
+    made = {(one.tool, canonical_json(dict(one.arguments))) for one in reading.asked}
+    for planned in template.protocol:
+        calls = [call for call in (_arguments(one, reading) for one in planned) if call is not None]
+        left = [
+            (tool, arguments)
+            for tool, arguments in calls
+            if tool in tools and (tool, canonical_json(arguments)) not in made
+        ]
+        if left:
+            return left
+    return []
+
+
+def _arguments(call: ProtocolCall, reading: Reading) -> tuple[str, dict[str, Any]] | None:
+    if call.image is None:
+        return call.tool, dict(call.arguments)
+    image = reading.image(call.image)
+    return None if image is None else (call.tool, {"image": image["handle"], **call.arguments})

@@ -1,0 +1,458 @@
+"""A conversation about one study: messages in, events out, and in the end a report.
+
+    session = Session(study, endpoints=endpoints, model=model)
+    async for event in session.send("Read this study."):
+        print(event)
+    print(session.result().status)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from wetread.agents.budget import Budget, Limit, Meter
+from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
+from wetread.agents.facts import facts_block, read_facts, study_facts
+from wetread.agents.protocol import PROTOCOL, draft_from
+from wetread.agents.restricted import Restricted
+from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
+from wetread.agents.specialists import Desk, reviewed, specialist_tool
+from wetread.agents.transcript import repaired
+from wetread.artifacts import ArtifactStore
+from wetread.errors import BudgetError, ModelError, ReadingError, WetreadError
+from wetread.events import BudgetReached, Event, Notice, ReportReady, TurnEnded, TurnStarted
+from wetread.evidence import Ledger
+from wetread.imaging.bank import ImageBank
+from wetread.imaging.prepare import Preparation
+from wetread.prompts.loader import agent_prompt
+from wetread.reports.checks import check_report
+from wetread.reports.compose import compose, with_issues
+from wetread.reports.model import Report
+from wetread.reports.template import ReportTemplate, check_study, choose_template, load_template
+from wetread.study import Study
+from wetread.tools.base import Reading, Tool
+from wetread.tools.endpoints.port import EndpointPort
+from wetread.tools.registry import built_in_tools
+from wetread.tools.toolbox import Toolbox
+from wetread.vocabulary import Origin
+
+if TYPE_CHECKING:
+    from wetread.insight.library import CaseLibrary
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["simulated", "replay", "authored"]
+Outcome = Literal["answered", "reported", "budget", "cancelled", "failed"]
+
+NUDGE = "No report was submitted. Call submit_report now with what the tools found."
+"""Said once, to a model that worked and then answered in text, or not at all."""
+
+_PREPARATIONS = {
+    "report_findings": Preparation.FULL,
+    "segment": Preparation.PAD_1024,
+    "measure": Preparation.PAD_1024,
+    "classify": Preparation.SQUARE_512,
+    "find_similar": Preparation.SQUARE_512,
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Session:
+    """One conversation about one study. Not for two event loops; many sessions may share endpoints and models.
+
+    Args:
+        study: What is read.
+        endpoints: The imaging models. The caller closes them.
+        model: The chat model; `Protocol()` needs none. The caller closes it.
+        template: The report template or its name; chosen by the study where left out.
+        library: Earlier cases for retrieval.
+        budget: Limits of each turn.
+        now: The clock for what stands on the report; a replay holds it still.
+        modes: What a reader must not overlook (a replay, answers written by hand).
+        workspace: Folder with agents, prompts and templates of a user's own.
+        specialists: Names of the agents that may be asked; those of the orchestrator that the study has something for
+            where left out. None are asked by the protocol.
+        models: Makes the chat model of an agent whose YAML names one of its own. The session closes those.
+        tools: Tools beside the built-in ones; one of the same name takes its place.
+
+    Raises:
+        ConfigError: a mistake in the workspace.
+        InputError: the template is not for this study, or there is none for it.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        *,
+        endpoints: EndpointPort,
+        model: ChatModel,
+        template: ReportTemplate | str | None = None,
+        library: CaseLibrary | None = None,
+        budget: Budget | None = None,
+        now: Callable[[], datetime] = _now,
+        modes: Sequence[Mode] = (),
+        workspace: Path | None = None,
+        specialists: Sequence[str] | None = None,
+        models: Callable[[str], ChatModel] | None = None,
+        tools: Sequence[Tool[Any]] = (),
+    ) -> None:
+        if not isinstance(template, ReportTemplate):
+            template = load_template(template or choose_template(study, workspace), workspace)
+        check_study(template, study)
+        self.study = study
+        self.template = template
+        self.images = ImageBank(study)
+        self.budget = budget or Budget()
+        self.report: Report | None = None
+        """The last report: accepted, or partial where a turn was cut short. None before the first."""
+        self.reading = Reading(
+            study=study,
+            images=self.images,
+            template=template,
+            endpoints=endpoints,
+            library=library,
+            now=now,
+            language_model=model.name,
+            modes=tuple(modes),
+        )
+        self._model = model
+        self._models = models
+        self._own_models: dict[str, ChatModel] = {}
+        self._workspace = workspace
+        self._transcript: tuple[ChatMessage, ...] = ()
+        self._meter = Meter(self.budget)
+        self._turn: asyncio.Task[None] | None = None
+        self._turns = 0
+        self._closed = False
+        self._why_none = "Nothing was read yet."
+        self._equip(specialists, tools)
+
+    @property
+    def ledger(self) -> Ledger:
+        """All evidence so far."""
+        return self.reading.ledger
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """Masks and pictures, by handle."""
+        return self.reading.artifacts
+
+    @property
+    def transcript(self) -> tuple[ChatMessage, ...]:
+        """The conversation so far, each tool use with its result."""
+        return self._transcript
+
+    def result(self) -> Report:
+        """The report.
+
+        Raises:
+            ReadingError: `WET-READING-NONE`: none was drafted; says why.
+        """
+        if self.report is None:
+            raise ReadingError("WET-READING-NONE", f"No report was drafted. {self._why_none}")
+        return self.report
+
+    async def send(self, text: str) -> AsyncIterator[Event]:
+        """Say something and follow the turn: an event for all that happens, `TurnEnded` last.
+
+        Leaving the iteration early cancels the turn. A turn that a budget or a failing model ends leaves a partial
+        report of what was found until then.
+
+        Raises:
+            ReadingError: `WET-READING-BUSY`, a turn is running; `WET-READING-CLOSED`, the session was closed.
+            WetreadError: what no rule of a turn covers, such as a replay's `TapeError`; after `TurnEnded`.
+        """
+        if self._closed:
+            raise ReadingError("WET-READING-CLOSED", "The session is closed.", "Open another one.")
+        if self._turn is not None:
+            raise ReadingError("WET-READING-BUSY", "A turn is running.", "Follow it to its end, or cancel it, first.")
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.reading.emit = events.put_nowait
+        turn = self._turn = asyncio.create_task(self._take_turn(text))
+        turn.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            if not turn.cancelled():
+                turn.result()
+        finally:
+            if not turn.done():
+                turn.cancel()
+                await asyncio.wait({turn})
+            self.reading.emit = _ignore
+            self._turn = None
+
+    def cancel(self) -> None:
+        """End the running turn now; its iterator still gives `TurnEnded`. Nothing happens where none is running."""
+        if self._turn is not None:
+            self._turn.cancel()
+
+    async def aclose(self) -> None:
+        """End a running turn and close what the session made for itself."""
+        self._closed = True
+        turn = self._turn
+        if turn is not None and not turn.done():
+            turn.cancel()
+            await asyncio.wait({turn})
+        models, self._own_models = self._own_models, {}
+        for model in models.values():
+            await model.aclose()
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    # one turn
+
+    async def _take_turn(self, text: str) -> None:
+        self._turns += 1
+        meter = self._meter = Meter(self.budget)
+        reading = self.reading
+        reading.accepted, reading.rounds = False, 0
+        record: list[ChatMessage] = []
+        began = time.perf_counter()
+        outcome: Outcome = "failed"
+        answer = ""
+        reading.emit(TurnStarted(turn=self._turns))
+        warm = asyncio.create_task(self._warm()) if self._turns == 1 else None
+        deadline = asyncio.timeout(self.budget.wall_s)
+        try:
+            try:
+                async with deadline:
+                    outcome, answer = await self._converse(text, record)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                outcome, answer = "budget", self._cut_short("wall_time", record)
+            except BudgetError:
+                outcome, answer = "budget", self._cut_short(meter.reached or "iterations", record)
+            except ModelError as error:
+                reading.emit(Notice(code=error.code, message=str(error)))
+                outcome, answer = "failed", self._partial(f"The language model failed ({error.code}).", record)
+                self._why_none = str(error)
+        except asyncio.CancelledError:
+            outcome, self._why_none = "cancelled", "The turn was cancelled."
+            raise
+        except WetreadError as error:
+            reading.emit(Notice(code=error.code, message=str(error)))
+            self._why_none = str(error)
+            raise
+        except Exception:
+            log.exception("A turn failed.")
+            reading.emit(Notice(code="WET-READING-FAULT", message="The turn failed for a reason of its own."))
+            self._why_none = "The turn failed."
+            raise
+        finally:
+            if warm is not None:
+                warm.cancel()
+            added = repaired(record)
+            if answer and added and added[-1].role != "assistant":
+                added = (*added, ChatMessage(role="assistant", text=answer))
+            self._transcript += added
+            reading.emit(
+                TurnEnded(
+                    turn=self._turns,
+                    outcome=outcome,
+                    text=answer,
+                    model_calls=meter.model_calls,
+                    tool_calls=meter.tool_calls,
+                    prompt_tokens=meter.prompt_tokens,
+                    completion_tokens=meter.completion_tokens,
+                    wall_ms=round((time.perf_counter() - began) * 1000, 1),
+                )
+            )
+
+    async def _converse(self, text: str, record: list[ChatMessage]) -> tuple[Outcome, str]:
+        """Let the orchestrator work until a draft is accepted or it answers in text."""
+        from wetread.agents._autogen import run_agent
+
+        reading, task = self.reading, text
+        if not any(message.role == "user" and read_facts(message.text) for message in self._transcript):
+            task = f"{text}\n\n{facts_block(study_facts(self.study, self.template))}"
+        for nudged in (False, True):
+            run = await run_agent(
+                task,
+                agent=self._orchestrator.name,
+                model=self._model_for(self._orchestrator),
+                system=self._system,
+                meter=self._meter,
+                history=(*self._transcript, *repaired(record)),
+                toolbox=self._restricted,
+                specs=self._specs,
+                max_iterations=self._orchestrator.max_iterations,
+                finished=lambda: reading.accepted,
+                emit=lambda event: reading.emit(event),
+                record=record,
+            )
+            if run.ended == "finished":
+                return "reported", self._reported()
+            if run.ended == "iterations":
+                raise self._meter.reach("iterations")
+            worked = any(message.tool_uses for message in run.messages)
+            if nudged or not (worked or not run.text.strip()):
+                break
+            task = NUDGE
+        self._why_none = "The model answered without a report."
+        if run.text.strip():
+            return "answered", run.text
+        reading.emit(Notice(code="WET-MODEL-EMPTY", message="The model answered with nothing, twice."))
+        return "failed", self._partial("The language model gave no answer.", record)
+
+    def _reported(self) -> str:
+        report = self.reading.report
+        assert report is not None
+        self.report = report
+        self.reading.emit(ReportReady(report=report))
+        missing = [system.title for system in report.findings if system.status == "not_assessed"]
+        parts = [f"{len(report.statements())} statements", f"{len(report.issues)} issues"]
+        if missing:
+            parts.append(f"not assessed: {', '.join(missing)}")
+        return f"The report is drafted: {'; '.join(parts)}."
+
+    def _cut_short(self, limit: Limit, record: Sequence[ChatMessage]) -> str:
+        self._meter.reach(limit)
+        message = self._meter.message(limit)
+        self.reading.emit(BudgetReached(limit=limit, message=message))
+        self._why_none = message
+        return self._partial(message, record)
+
+    def _partial(self, why: str, record: Sequence[ChatMessage]) -> str:
+        """Make what there is into a report: the last draft, or one that rules make of the evidence."""
+        reading = self.reading
+        if reading.rounds and reading.report is not None:
+            report = reading.report.model_copy(update={"incomplete": why}).sealed()
+        elif any(evidence.status == "ok" for evidence in reading.ledger):
+            draft = draft_from((*self._transcript, *repaired(record)), self.template)
+            report = compose(
+                draft,
+                study=self.study,
+                template=self.template,
+                ledger=reading.ledger,
+                artifacts=reading.artifacts,
+                now=reading.now(),
+                language_model=reading.language_model,
+                modes=reading.modes,
+                incomplete=why,
+            )
+            report = with_issues(report, check_report(report, self.study))
+        else:
+            return why
+        self.report = reading.report = report
+        reading.emit(ReportReady(report=report))
+        return f"{why} What was found until then is in a partial report."
+
+    async def _warm(self) -> None:
+        """Prepare the pixels that the reading protocol will ask for, while the first model call is under way."""
+        images = {
+            "frontal": self.study.frontal(),
+            "lateral": self.study.lateral(),
+            "prior": self.study.frontal("prior"),
+        }
+        wanted: dict[tuple[str, Preparation], None] = {}
+        for call in (call for calls in self.template.protocol for call in calls):
+            preparation = _PREPARATIONS.get(call.tool)
+            image = images.get(call.image or "frontal")
+            if preparation is None or image is None:
+                continue
+            wanted[image.handle, preparation] = None
+            if preparation is Preparation.FULL:
+                wanted.update(dict.fromkeys((i.handle, preparation) for i in images.values() if i is not None))
+        # whoever needs an image that cannot be prepared says so; here nobody does
+        with contextlib.suppress(WetreadError):
+            for handle, preparation in wanted:
+                await self.images.payload(handle, preparation)
+
+    # who answers what
+
+    def _equip(self, specialists: Sequence[str] | None, tools: Sequence[Tool[Any]]) -> None:
+        """The orchestrator, its tools and the specialists among them."""
+        available = {tool.name: tool for tool in (*built_in_tools(), *tools)}
+        agents = load_agents(self._workspace, available)
+        self._orchestrator = agents[ORCHESTRATOR]
+        names = [*self._orchestrator.tools, *(tool.name for tool in tools)]
+        consulted: list[str] = []
+        if self._model.name != PROTOCOL:
+            consulted = self._add_specialists(agents, available, specialists)
+        self._toolbox = Toolbox(list(available.values()), self.reading)
+        self._specs = self._specs_of([*names, *consulted])
+        self._restricted = Restricted(self._toolbox, (spec.name for spec in self._specs))
+        self._system = agent_prompt(
+            self._orchestrator.prompt,
+            {
+                "systems": ", ".join(system.key for system in self.template.systems),
+                "consults": ", ".join(f"`{name}`" for name in consulted),
+            },
+            self._workspace,
+        )
+
+    def _add_specialists(
+        self, agents: Mapping[str, AgentSpec], available: dict[str, Tool[Any]], wanted: Sequence[str] | None
+    ) -> list[str]:
+        desk = Desk(
+            model=self._model_for,
+            meter=lambda: self._meter,
+            toolbox=lambda: self._toolbox,
+            specs=self._specs_of,
+            origin=self._origin_of,
+        )
+        consulted = []
+        for name in _reachable(self._orchestrator, agents):
+            spec = agents[name]
+            if not spec.fits(self.study) or (wanted is not None and name not in wanted):
+                continue
+            if name == self._orchestrator.reviewed_by:
+                submit, review = reviewed(available["submit_report"], spec, desk, self._workspace)
+                available[submit.name], available[review.name] = submit, review
+                continue
+            available[spec.tool_name] = specialist_tool(spec, desk, self._workspace)
+            if name in self._orchestrator.consults:
+                consulted.append(spec.tool_name)
+        return consulted
+
+    def _specs_of(self, names: Sequence[str]) -> tuple[ToolSpec, ...]:
+        wanted = dict.fromkeys(names)
+        made = {spec["name"]: spec for spec in self._toolbox.specs()}
+        return tuple(ToolSpec(**made[name]) for name in wanted if name in made)
+
+    def _model_for(self, spec: AgentSpec) -> ChatModel:
+        if spec.model is None or self._models is None or self._model.name == PROTOCOL:
+            return self._model
+        model = self._own_models.get(spec.model)
+        if model is None:
+            model = self._own_models[spec.model] = self._models(spec.model)
+        return model
+
+    def _origin_of(self, spec: AgentSpec) -> Origin:
+        origin = getattr(self._model_for(spec), "origin", None)
+        if isinstance(origin, Origin):
+            return origin
+        by_mode = {"authored": Origin.AUTHORED, "replay": Origin.RECORDED, "simulated": Origin.SIMULATED}
+        return next((by_mode[mode] for mode in by_mode if mode in self.reading.modes), Origin.ENDPOINT)
+
+
+def _reachable(start: AgentSpec, agents: Mapping[str, AgentSpec]) -> list[str]:
+    """Names of the agents that may come to be asked, each once."""
+    found: dict[str, None] = {}
+    open_ = [*start.consults, *filter(None, [start.reviewed_by])]
+    while open_:
+        name = open_.pop(0)
+        if name not in found:
+            found[name] = None
+            open_.extend(agents[name].consults)
+    return list(found)
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens between turns."""

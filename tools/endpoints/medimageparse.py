@@ -136,10 +136,7 @@ def _array(value: Any) -> npt.NDArray[Any]:
             raise contract_error(ENDPOINT, "the masks have a number type that is not known")
         return value
     if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except ValueError:
-            raise contract_error(ENDPOINT, "image_features is not JSON") from None
+        value = _features(value)
     if not isinstance(value, dict):
         raise contract_error(ENDPOINT, "image_features is missing or no object")
     dtype = _dtype(value.get("dtype"))
@@ -164,6 +161,21 @@ def _array(value: Any) -> npt.NDArray[Any]:
     if len(raw) != size:
         raise contract_error(ENDPOINT, f"the masks have {len(raw)} bytes, and their shape asks for {size}")
     return np.frombuffer(raw, dtype).reshape(shape)
+
+
+def _features(text: str) -> Any:
+    """The object in a JSON text. Its megabytes of base64 are cut out first: a JSON parser takes 20 times as long."""
+    key = text.find('"data"')
+    begin = text.find('"', key + 6) + 1
+    end = text.find('"', begin)
+    try:
+        if 0 <= key < begin < end and "\\" not in text[:begin] and text.find("\\", begin, end) < 0:
+            value = orjson.loads(text[:begin] + text[end:])
+            if isinstance(value, dict) and value.get("data") == "":
+                return value | {"data": text[begin:end]}
+        return orjson.loads(text)
+    except ValueError:
+        raise contract_error(ENDPOINT, "image_features is not JSON") from None
 
 
 def _dtype(name: Any) -> np.dtype[Any]:

@@ -22,6 +22,10 @@ _NEGATIONS = frozenset({"no", "not", "without", "absent", "absence", "negative",
 _EMPTY_WORDS = frozenset(
     {"a", "an", "and", "any", "evidence", "for", "in", "is", "of", "on", "or", "the", "there", "with"}
 )
+_FRAME_WORDS = frozenset(
+    {"x", "ray", "radiograph", "chest", "anteroposterior", "posteroanterior", "frontal", "lateral", "pa", "ap", "view"}
+)
+"""Words that say what picture it is, not what is on it: they count for less."""
 
 Vector = npt.NDArray[np.float64]
 
@@ -32,7 +36,7 @@ def embed_picture(picture: Picture, seed: int) -> list[float]:
     coarse = picture.small.reshape(_GRID, side, _GRID, side).mean(axis=(1, 3), dtype=np.float64).ravel()
     spread = coarse.std()
     look = (coarse - coarse.mean()) / spread if spread > 1e-6 else np.zeros_like(coarse)
-    vector = 0.45 * _signs("picture", seed) + 0.2 * _signs("nothing", seed)
+    vector = 0.45 * _signs("picture", seed) + 0.09 * _signs("nothing", seed)
     vector = vector + 0.85 * _unit(look @ _projection(seed)) if look.any() else vector
     return _rounded(vector)
 
@@ -46,7 +50,8 @@ def embed_text(text: str, seed: int) -> list[float]:
             negated = True
             vector = vector + 0.6 * _signs("nothing", seed)
         elif word not in _EMPTY_WORDS:
-            vector = vector + _signs(f"word {'not ' if negated else ''}{word}", seed)
+            weight = 0.35 if word in _FRAME_WORDS else 1.0
+            vector = vector + weight * _signs(f"word {'not ' if negated else ''}{word}", seed)
     return _rounded(vector)
 
 

@@ -135,6 +135,7 @@ def _read(commands: Commands[_Parser]) -> None:
         help="DICOM files or a folder of them, pictures, or a folder with study.yaml",
     )
     command.add_argument("--indication", metavar="TEXT", help="why the exam was ordered")
+    command.add_argument("--history", metavar="TEXT", help="clinical history")
     command.add_argument("--view", choices=("PA", "AP", "frontal", "lateral"), help="view of pictures without a header")
     command.add_argument(
         "--prior", metavar="PATH", action="append", default=[], help="an earlier image; may be repeated"

@@ -1,0 +1,61 @@
+"""`wetread read`: drafts the report of a study."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wetread.apps.output import show_report, write_files
+from wetread.apps.terminal import Progress, note
+from wetread.apps.wiring import open_session, settings_for
+
+if TYPE_CHECKING:
+    from wetread.study import Study
+
+SIMULATED = "SIMULATED: the answers are made up by wetread's simulator and mean nothing about a patient."
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; see `apps.cli` for its options and exit codes."""
+    return asyncio.run(_read(options))
+
+
+async def _read(options: argparse.Namespace) -> int:
+    workspace = Path(options.workspace)
+    settings = settings_for(workspace, options.model)
+    async with open_session(
+        _study(options), settings, simulated=options.simulated, template=options.template, workspace=workspace
+    ) as session:
+        if options.simulated:
+            note(SIMULATED, "bold yellow")
+        with Progress() as progress:
+            async for event in session.send("Draft the report."):
+                progress(event)
+        report = session.result()
+        folder = Path(options.out) if options.out else Path("wetread-out") / _name(options.study[0])
+        paths = await write_files(session, folder)
+    show_report(report, as_json=options.json)
+    note(f"Written to {folder}: {', '.join(paths)}")
+    return 0
+
+
+def _study(options: argparse.Namespace) -> Study:
+    from wetread.study_reading import read_study
+
+    return read_study(
+        [Path(path) for path in options.study],
+        indication=options.indication,
+        history=options.history,
+        view=options.view,
+        prior=[Path(path) for path in options.prior],
+        prior_report=Path(options.prior_report) if options.prior_report else None,
+    )
+
+
+def _name(path: str) -> str:
+    """A folder's name for the study at a path."""
+    name = Path(path).resolve()
+    return re.sub(r"[^\w.-]+", "-", name.stem if name.is_file() else name.name).strip(".-") or "study"

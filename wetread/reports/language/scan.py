@@ -1,0 +1,69 @@
+"""Phrases found in tokens by one trie, longest match first: linear in the number of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from wetread.reports.language.words import Token
+
+Label = TypeVar("Label")
+_END = ""
+
+
+class Hit(NamedTuple, Generic[Label]):
+    """A phrase found: its label, and its first and last-plus-one token."""
+
+    label: Label
+    first: int
+    last: int
+
+
+class Phrases(Generic[Label]):
+    """A set of phrases, each with a label.
+
+    Where a phrase is given twice the first label stays. The word `the` in a text may always be skipped inside a phrase.
+    """
+
+    def __init__(self, phrases: Iterable[tuple[Sequence[str], Label]]) -> None:
+        self._root: dict[str, dict] = {}  # type: ignore[type-arg]
+        self._longest = 0
+        for words, label in phrases:
+            node = self._root
+            for word in words:
+                if word not in _SKIPPED:
+                    node = node.setdefault(word, {})
+            node.setdefault(_END, label)
+            self._longest = max(self._longest, len(words))
+
+    def find(self, tokens: Sequence[Token]) -> list[Hit[Label]]:
+        """All phrases in the tokens, longest first at each place, without overlaps."""
+        found: list[Hit[Label]] = []
+        count = len(tokens)
+        index = 0
+        root = self._root
+        while index < count:
+            node = root.get(tokens[index].word)
+            if node is None:
+                index += 1
+                continue
+            best: tuple[Label, int] | None = None
+            at = index + 1
+            while True:
+                if _END in node:
+                    best = (node[_END], at)
+                while at < count and tokens[at].word in _SKIPPED and at - index < 16:
+                    at += 1
+                follow = node.get(tokens[at].word) if at < count else None
+                if follow is None:
+                    break
+                node, at = follow, at + 1
+            if best is None:
+                index += 1
+            else:
+                found.append(Hit(best[0], index, best[1]))
+                index = best[1]
+        return found
+
+
+_SKIPPED = frozenset(("the", "-", "–"))

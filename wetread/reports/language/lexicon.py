@@ -138,7 +138,8 @@ def expand(term: str) -> list[tuple[tuple[str, ...], Side | None]]:
     for chunk in _chunks(term):
         optional = chunk.startswith("(")
         body = chunk.strip("()")
-        choices = [tuple(normal_form(word) for word in choice.split()) for choice in body.split("/")]
+        alternatives = body.split("/") if body != "/" else ["/"]
+        choices = [tuple(normal_form(word) for word in choice.split()) for choice in alternatives]
         parts.append(choices + [()] if optional else choices)
     found = {tuple(word for part in combination for word in part) for combination in product(*parts)}
     return [(words, side) for words in sorted(found) if words]

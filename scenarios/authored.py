@@ -39,6 +39,7 @@ from wetread.imaging.bank import ImageBank
 from wetread.imaging.geometry import centre_crop
 from wetread.imaging.payload import Payload
 from wetread.imaging.prepare import Preparation
+from wetread.scenarios.authored_cases import AuthoredCase
 from wetread.tools.endpoints.cxrreportgen import BINS
 from wetread.tools.endpoints.medimageinsight import DEFAULT_SCALING_FACTOR, DIMENSIONS
 from wetread.tools.endpoints.medimageparse import SEPARATOR
@@ -100,10 +101,11 @@ class AuthoredImage(Value):
 
 
 class Authored(Value):
-    """`authored.yaml`: chat answers by agent, endpoint answers by image."""
+    """`authored.yaml`: chat answers by agent, endpoint answers by image, cases of the library."""
 
     chat: dict[str, tuple[AuthoredTurn, ...]] = Field(default_factory=dict)
     endpoints: dict[str, AuthoredImage] = Field(default_factory=dict)
+    cases: tuple[AuthoredCase, ...] = ()
 
 
 def read_authored(path: Path) -> Authored:

@@ -26,6 +26,7 @@ from wetread.insight.library import CaseLibrary
 from wetread.reports.model import Report
 from wetread.reports.template import ReportTemplate, choose_template, load_template
 from wetread.scenarios.authored import Authored, AuthoredEndpoints, AuthoredModel, read_authored
+from wetread.scenarios.authored_cases import write_library
 from wetread.scenarios.canonical import bounded_diff
 from wetread.scenarios.expectations import Difference, check_expectations
 from wetread.scenarios.scenario import Scenario
@@ -201,12 +202,14 @@ async def _record(
     authored = read_authored(scenario.authored) if scenario.authored.exists() else Authored()
     study = read_scenario_study(scenario)
     tape = Tape.open(scenario.tape, mode)
-    with _library(scenario) as library:
-        async with _endpoints(scenario, study, authored, workspace, live) as inner:
+    async with _endpoints(scenario, study, authored, workspace, live) as inner:
+        if authored.cases:
+            await write_library(authored.cases, _library_path(scenario), inner, ImageBank(study))
+        with _library(scenario) as library:
             kind: OriginKind = "recorded" if scenario.file.endpoints == "configured" else "simulated"
             endpoints = TapedEndpoints(tape, inner, faults=kind, source=live.host)
             turns = AuthoredModel(authored.chat) if authored.chat else None
-            model = _model(scenario, tape, turns, live)
+            model = _model(scenario, tape, workspace, turns, live)
             run = await _converse(scenario, study, tape, endpoints, model, library, workspace, on_event)
     if run.error is not None:
         raise run.error
@@ -233,7 +236,7 @@ async def _replay(
 ) -> _Run:
     with _library(scenario) as library:
         return await _converse(
-            scenario, study, tape, TapedEndpoints(tape), _model(scenario, tape), library, workspace, on_event
+            scenario, study, tape, TapedEndpoints(tape), _model(scenario, tape, workspace), library, workspace, on_event
         )
 
 
@@ -268,11 +271,15 @@ def _template(scenario: Scenario, study: Study, workspace: Path | None) -> Repor
 
 
 def _model(
-    scenario: Scenario, tape: Tape, authored: AuthoredModel | None = None, live: LiveSources | None = None
+    scenario: Scenario,
+    tape: Tape,
+    workspace: Path | None,
+    authored: AuthoredModel | None = None,
+    live: LiveSources | None = None,
 ) -> ChatModel:
     """The chat model of a run: the protocol itself, or the tape with what it asks when it records."""
     if scenario.file.model == "protocol":
-        return Protocol()
+        return Protocol(workspace)
     if authored is not None:
         return TapedModel(tape, authored, origin="authored")
     inner = live.model if live is not None else None
@@ -285,13 +292,23 @@ def _model(
     return TapedModel(tape, inner)
 
 
+def _library_path(scenario: Scenario) -> Path:
+    if scenario.file.library is None:
+        raise ConfigError(
+            "WET-CONFIG-AUTHORED",
+            f"{scenario.authored} has cases, and scenario.yaml names no library for them.",
+            "Add `library: cases.sqlite` to scenario.yaml.",
+        )
+    return scenario.folder / scenario.file.library
+
+
 @contextmanager
 def _library(scenario: Scenario) -> Iterator[CaseLibrary | None]:
     """The scenario's case library, open for the run; None where it has none."""
     if scenario.file.library is None:
         yield None
         return
-    with CaseLibrary.open(scenario.folder / scenario.file.library, read_only=True) as library:
+    with CaseLibrary.open(_library_path(scenario), read_only=True) as library:
         yield library
 
 

@@ -35,7 +35,8 @@ def console(stream: TextIO | None = None) -> Console:
 
     stream = sys.stdout if stream is None else stream
     width = None if stream.isatty() or "COLUMNS" in os.environ else 100
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    # texts come from outside: square brackets and :words: in them are theirs, not ours
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 class Progress:

@@ -170,19 +170,46 @@ def _move(point: Point, start: Rectangle, end: Rectangle) -> Point:
 def _move_mask(mask: Mask, start: Rectangle, end: Rectangle, shape: tuple[int, int], smooth: bool) -> Mask:
     part = mask[start.top : start.top + start.rows, start.left : start.left + start.columns]
     if (start.rows, start.columns) == (end.rows, end.columns):
-        moved = part
-    elif smooth:
-        moved = resize(part, end.rows, end.columns)
+        if part.shape == shape:
+            return np.ascontiguousarray(part)
+        whole = np.zeros(shape, np.uint8)
+        whole[end.top : end.top + end.rows, end.left : end.left + end.columns] = part
+        return whole
+    whole = np.zeros(shape, np.uint8)
+    rows, columns = _reach(part, 1, end.rows), _reach(part, 0, end.columns)
+    if rows is None or columns is None:
+        return whole
+    # Only where the mask has anything: a mask is mostly nothing, and what is far from it stays nothing.
+    if smooth:
+        moved = _resample(part, end, rows, columns)
     else:
         # Integer arithmetic: the centre (i + 1/2) * n / m lies in pixel ((2i + 1) * n) // 2m, without rounding errors.
-        rows = (2 * np.arange(end.rows) + 1) * start.rows // (2 * end.rows)
-        columns = (2 * np.arange(end.columns) + 1) * start.columns // (2 * end.columns)
-        moved = part[rows[:, None], columns]
-    if moved.shape == shape:
-        return np.ascontiguousarray(moved)
-    whole = np.zeros(shape, np.uint8)
-    whole[end.top : end.top + end.rows, end.left : end.left + end.columns] = moved
+        ys = (2 * np.arange(*rows) + 1) * start.rows // (2 * end.rows)
+        xs = (2 * np.arange(*columns) + 1) * start.columns // (2 * end.columns)
+        moved = part[ys[:, None], xs]
+    whole[end.top + rows[0] : end.top + rows[1], end.left + columns[0] : end.left + columns[1]] = moved
     return whole
+
+
+def _reach(part: Mask, axis: int, size: int) -> tuple[int, int] | None:
+    """The target pixels, of `size`, that the occupied ones can reach; interpolation reaches one pixel on."""
+    where = np.flatnonzero(part.any(axis=axis))
+    if where.size == 0:
+        return None
+    first, last = int(where[0]) - 1, int(where[-1]) + 2
+    return max(0, first * size // part.shape[1 - axis] - 1), min(size, -(-last * size // part.shape[1 - axis]) + 1)
+
+
+def _resample(part: Mask, end: Rectangle, rows: tuple[int, int], columns: tuple[int, int]) -> Mask:
+    from PIL import Image
+
+    down, across = part.shape[0] / end.rows, part.shape[1] / end.columns
+    picture = Image.fromarray(np.ascontiguousarray(part)).resize(
+        (columns[1] - columns[0], rows[1] - rows[0]),
+        Image.Resampling.BILINEAR,
+        box=(columns[0] * across, rows[0] * down, columns[1] * across, rows[1] * down),
+    )
+    return np.asarray(picture)
 
 
 def resize(array: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:

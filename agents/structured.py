@@ -12,6 +12,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_CHARS = 200_000
 
+_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```[a-zA-Z]*\n(.*?)```", re.DOTALL)
 
 
@@ -43,6 +44,8 @@ def parse_answer(text: str, model: type[ModelT]) -> ModelT:
 def _object(text: str) -> dict[str, Any] | None:
     if len(text) > MAX_CHARS:
         return None
+    # reasoning that some local models leave in front of their answer
+    text = _THOUGHT.sub("", text)
     fenced = _FENCE.search(text)
     start, end = text.find("{"), text.rfind("}")
     for candidate in (text, fenced[1] if fenced else "", text[start : end + 1] if 0 <= start < end else ""):

@@ -201,7 +201,7 @@ class HttpEndpoints:
                         )
                     data = await _read(call.name, response)
             except (httpx.HTTPError, OSError, ssl.SSLError) as error:
-                raise _Fault(_connection_error(call.name, error)) from None
+                raise _Fault(connection_error(call.name, error)) from None
             latency_ms = round((self._clock() - began) * 1000, 1)
             try:
                 rows = parse_rows(call.name, data, len(call.request.rows))
@@ -230,6 +230,24 @@ class HttpEndpoints:
         return wire
 
 
+def new_http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """A client as all calls use it: kept connections, no redirects, the environment's proxies but for this machine.
+
+    Its requests may take for ever once connected: the caller sets the deadline.
+    """
+    import httpx
+
+    direct = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
+    return httpx.AsyncClient(
+        transport=transport,
+        mounts=dict.fromkeys(direct),
+        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0),
+        headers={"user-agent": f"wetread/{__version__}"},
+        follow_redirects=False,
+    )
+
+
 class _Fault(Exception):
     """An attempt that failed, and the seconds that its answer asked to wait."""
 
@@ -251,17 +269,7 @@ class _Wire:
     def __init__(
         self, settings: Settings, transport: httpx.AsyncBaseTransport | None, credential: TokenCredential | None
     ) -> None:
-        import httpx
-
-        direct = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
-        self.client = httpx.AsyncClient(
-            transport=transport,
-            mounts=dict.fromkeys(direct),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0),
-            headers={"user-agent": f"wetread/{__version__}"},
-            follow_redirects=False,
-        )
+        self.client = new_http_client(transport)
         self.tokens = Tokens(credential)
         self.lanes = {name: _Lane(endpoint.max_in_flight) for name, endpoint in settings.endpoints.items()}
 
@@ -343,7 +351,7 @@ async def _read(name: EndpointName, response: httpx.Response) -> bytearray:
     return data
 
 
-def _connection_error(name: EndpointName, error: BaseException) -> EndpointError:
+def connection_error(name: EndpointName, error: BaseException) -> EndpointError:
     """What went wrong below HTTP, without the words of the libraries below: those hold addresses."""
     import httpx
 

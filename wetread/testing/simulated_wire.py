@@ -1,7 +1,7 @@
 """The simulated endpoints over HTTP: an ASGI app with the forms, statuses and headers of Azure ML online endpoints.
 
-`POST /cxrreportgen/score`, `/medimageparse/score`, `/medimageinsight/score`; with a chat model `/v1/chat/completions` and
-`/v1/models` too. `GET /` says what is there.
+`POST /cxrreportgen/score`, `/medimageparse/score`, `/medimageinsight/score`; with a chat model `/v1/chat/completions`
+and `/v1/models` too. `GET /` says what is there.
 """
 
 from __future__ import annotations

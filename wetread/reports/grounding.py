@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from wetread.evidence import Evidence, Observation
+from wetread.reports.language import lexicon, system_of
 from wetread.reports.model import Claim, Grounding, Statement, SystemFindings
 from wetread.reports.pointing import sides_meet
 from wetread.vocabulary import Assertion, Side
 
 Support = Literal["grounded", "contradicted", "ungrounded"]
+
+_NORMAL_KINDS = frozenset({"normal", "normal_variant"})
 
 
 def cited(statement: Statement, ledger: Mapping[str, Evidence]) -> list[Evidence]:
@@ -21,24 +24,15 @@ def cited(statement: Statement, ledger: Mapping[str, Evidence]) -> list[Evidence
 def opposing(claim: Claim, evidence: Evidence) -> Observation | None:
     """The observation of an evidence that says the opposite of a claim, where none of it agrees.
 
-    Opposite are present and absent of the same finding where both cannot be true: an absence without a side denies
-    every place, an absence on one side that side alone. "Uncertain" opposes nothing.
+    Opposite are present and absent of a finding where both cannot be true: the absence of a finding denies all that
+    are a kind of it, at every place if it names no side, else on that side alone. "Normal" is opposed by something
+    abnormal that is present in the same system. "Uncertain" opposes nothing.
     """
     if evidence.status != "ok" or claim.finding is None:
         return None
-    about = [observation for observation in evidence.observations if observation.finding == claim.finding]
-    if any(o.assertion is claim.assertion and sides_meet(o.side, claim.side) for o in about):
+    if any(_agrees(claim, observation) for observation in evidence.observations):
         return None
-    for observation in about:
-        if claim.assertion is Assertion.ABSENT and observation.assertion is Assertion.PRESENT:
-            opposed = _denies(claim.side, observation.side)
-        elif claim.assertion is Assertion.PRESENT and observation.assertion is Assertion.ABSENT:
-            opposed = _denies(observation.side, claim.side)
-        else:
-            opposed = False
-        if opposed:
-            return observation
-    return None
+    return next((observation for observation in evidence.observations if _opposes(claim, observation)), None)
 
 
 def support(statement: Statement, ledger: Mapping[str, Evidence]) -> Support:
@@ -72,15 +66,71 @@ def figures(
     )
 
 
-def _denies(absent: Side | None, present: Side | None) -> bool:
-    return absent in (None, Side.BILATERAL) or (present is not None and sides_meet(absent, present))
+def is_normal(finding: str) -> bool:
+    """Whether a finding's presence is nothing abnormal: normal, or a normal variant."""
+    entry = lexicon().findings.get(finding)
+    return entry is not None and entry.kind in _NORMAL_KINDS
+
+
+def _agrees(claim: Claim, observation: Observation) -> bool:
+    if claim.finding is None or observation.finding is None or observation.assertion is not claim.assertion:
+        return False
+    if is_normal(claim.finding):
+        return observation.finding == claim.finding and _same_system(claim, observation)
+    return _named_alike(claim, observation) and sides_meet(observation.side, claim.side)
+
+
+def _opposes(claim: Claim, observation: Observation) -> bool:
+    if claim.finding is None or observation.finding is None:
+        return False
+    if is_normal(claim.finding) or is_normal(observation.finding):
+        one, other = claim.finding, observation.finding
+        return (
+            claim.assertion is observation.assertion is Assertion.PRESENT
+            and is_normal(one) != is_normal(other)
+            and _is_abnormality(other if is_normal(one) else one)
+            and _same_system(claim, observation)
+        )
+    if claim.assertion is Assertion.ABSENT and observation.assertion is Assertion.PRESENT:
+        return _denies(claim.finding, claim.side, observation.finding, observation.side)
+    if claim.assertion is Assertion.PRESENT and observation.assertion is Assertion.ABSENT:
+        return _denies(observation.finding, observation.side, claim.finding, claim.side)
+    return False
+
+
+def _denies(absent: str, absent_side: Side | None, present: str, present_side: Side | None) -> bool:
+    if absent not in lexicon().broader(present):
+        return False
+    return absent_side in (None, Side.BILATERAL) or (present_side is not None and sides_meet(absent_side, present_side))
+
+
+def _is_abnormality(finding: str) -> bool:
+    entry = lexicon().findings.get(finding)
+    return entry is not None and entry.kind == "abnormality"
+
+
+def _same_system(claim: Claim, observation: Observation) -> bool:
+    system = system_of(claim)
+    return system is not None and observation.system == system and sides_meet(claim.side, observation.side)
+
+
+def _named_alike(claim: Claim, observation: Observation) -> bool:
+    assert claim.finding is not None and observation.finding is not None
+    if claim.assertion is Assertion.ABSENT:
+        return observation.finding in lexicon().broader(claim.finding)
+    return lexicon().related(observation.finding, claim.finding)
 
 
 def _spoken_of(claim: Claim, behind: Sequence[Evidence]) -> bool:
     if claim.finding is None or claim.assertion is Assertion.HISTORICAL:
         return True
+    observations = [observation for evidence in behind for observation in evidence.observations]
+    if is_normal(claim.finding):
+        # what a tool found absent in a system speaks for its being normal
+        return any(
+            _agrees(claim, o) or (_same_system(claim, o) and o.assertion is Assertion.ABSENT) for o in observations
+        )
     return any(
-        observation.finding == claim.finding and sides_meet(claim.side, observation.side)
-        for evidence in behind
-        for observation in evidence.observations
+        o.finding is not None and lexicon().related(o.finding, claim.finding) and sides_meet(claim.side, o.side)
+        for o in observations
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from wetread.evidence import Evidence, Observation, Region
+from wetread.reports.language import lexicon
 from wetread.reports.model import Claim
 from wetread.vocabulary import Assertion, Side
 
@@ -24,10 +25,10 @@ def regions_of(
 ) -> tuple[Region, ...]:
     """The regions of one statement.
 
-    From each cited evidence: those of the observations that the statement's claims are about (same finding, side that
-    can be the same); if there are none, those of the observation with the same text; if there are none, those of what
-    the evidence found in the statement's system. Evidence without observations gives the structures it measured or
-    segmented that belong to the system. What a statement says is absent is not pointed at.
+    From each cited evidence: those of the observation with the same text; if there is none, those of the observations
+    that the statement's claims are about (the same finding, else a related one, at a side that can be the same); if there
+    are none, those of what the evidence found in the statement's system; else the structures of the system that it
+    measured or segmented. What a statement says is absent is not pointed at.
 
     Args:
         text: The statement's text.
@@ -47,38 +48,31 @@ def _from(
     evidence: Evidence, text: str, claims: Sequence[Claim], system: str | None, structures: Sequence[str]
 ) -> list[Region]:
     shown = [claim for claim in claims if claim.assertion in _SHOWN]
-    if not evidence.observations:
-        return [region for region in evidence.regions if region.label.lower() in structures]
-    found = [
-        region
-        for claim in shown
-        for observation in evidence.observations
-        if _is_about(observation, claim)
-        for region in observation.regions
-        if sides_meet(region.side, claim.side)
-    ]
-    if found:
-        return found
+    seen = [observation for observation in evidence.observations if observation.assertion in _SHOWN]
     said = _folded(text)
-    found = [
-        r for observation in evidence.observations if _folded(observation.text) == said for r in observation.regions
-    ]
-    if found or (claims and not shown):
-        return found
-    return [
-        region
-        for observation in evidence.observations
-        if observation.system is not None and observation.system == system and observation.assertion in _SHOWN
-        for region in observation.regions
-        if all(sides_meet(region.side, claim.side) for claim in shown)
-    ]
+    found = [region for observation in seen if _folded(observation.text) == said for region in observation.regions]
+    if not found:
+        for claim in shown:
+            about = [observation for observation in seen if _is_about(observation, claim)]
+            named_so = [observation for observation in about if observation.finding == claim.finding]
+            for observation in named_so or about:
+                found += [region for region in observation.regions if sides_meet(region.side, claim.side)]
+    if not found and (shown or not claims):
+        found = [
+            region
+            for observation in seen
+            if observation.system is not None and observation.system == system
+            for region in observation.regions
+            if all(sides_meet(region.side, claim.side) for claim in shown)
+        ]
+    return found or [region for region in evidence.regions if region.label.lower() in structures]
 
 
 def _is_about(observation: Observation, claim: Claim) -> bool:
     return (
         claim.finding is not None
-        and observation.finding == claim.finding
-        and observation.assertion in _SHOWN
+        and observation.finding is not None
+        and lexicon().related(observation.finding, claim.finding)
         and sides_meet(observation.side, claim.side)
     )
 

@@ -30,13 +30,11 @@ def change_without_prior(report: Report, study: Study | None) -> Iterator[Issue]
     if has_comparison(report, study):
         return
     for statement in assertions(report):
+        changed = [(claim.start, claim.end) for claim in statement.claims if claim.change is not None]
         spans = [(match.start(), match.end()) for match in _CUES.finditer(statement.text)]
-        if spans and _DENIED.search(statement.text) and not any(claim.change for claim in statement.claims):
+        if spans and not changed and _DENIED.search(statement.text):
             continue
-        for claim in statement.claims:
-            if claim.change is not None and not any(claim.start <= end and start <= claim.end for start, end in spans):
-                spans.append((claim.start, claim.end))
-        for start, end in sorted(spans):
+        for start, end in spans or changed:
             yield Issue(
                 code="PRI-1",
                 severity="error",

@@ -1,0 +1,297 @@
+"""The report as one self-contained HTML file: no request leaves it, its scripts and styles are fixed by hash.
+
+All text is escaped: what an order, an endpoint or a model wrote is shown and never interpreted.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wetread import DISCLAIMER, __version__
+from wetread.evidence import Evidence, Observation
+from wetread.reports.model import Issue, Report, ReportImage, Statement
+from wetread.reports.outline import outline_path
+from wetread.reports.template import DEFAULT, template_folder, template_names
+from wetread.reports.view import (
+    MODE_WORDS,
+    SEVERITIES,
+    Mark,
+    counted,
+    grounding_line,
+    image_title,
+    issues_at,
+    issues_elsewhere,
+    marks,
+    model_name,
+    pieces,
+    status_word,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MAX_PICTURE = 1600
+"""Longest side of an embedded picture, in pixels."""
+
+_TINTS = 6
+_STATEMENT_SECTIONS = ("findings", "impression", "recommendation")
+
+
+def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | None = None) -> str:
+    """The report as HTML.
+
+    Args:
+        report: The report.
+        pictures: PNG or JPEG by handle: images as displayed, any size, and masks in the pixels of their image. What is
+            missing is shown as missing.
+        workspace: Folder whose templates take precedence.
+    """
+    from markupsafe import Markup
+
+    environment = _environment(folders(report.template, workspace))
+    style = _source(environment, "report.css")
+    script = _source(environment, "report.js")
+    drawn = marks(report)
+    drawable = {mark.id for mark in drawn if mark.box is not None or mark.mask in pictures}
+    pointed = {id for mark in drawn if mark.id in drawable for id in mark.statements}
+
+    def item(statement: Statement) -> dict[str, Any]:
+        found = issues_at(report, statement.id)
+        return {
+            "id": statement.id,
+            "pieces": pieces(statement, found),
+            "evidence": statement.evidence,
+            "issues": found,
+            "marks": statement.id in pointed,
+        }
+
+    exam = next((section.text for section in report.sections if section.name == "exam"), "Report")
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        title=exam,
+        patient=_patient(report),
+        created=report.created.strftime("%Y-%m-%d %H:%M") + (" UTC" if _is_utc(report) else ""),
+        modes=[MODE_WORDS[mode] for mode in report.modes],
+        grounding=grounding_line(report),
+        issue_count=counted(report.issues),
+        worst=min((issue.severity for issue in report.issues), key=SEVERITIES.index, default="info"),
+        disclaimer=DISCLAIMER,
+        version=__version__,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+        views=[_view(image, drawn, pictures) for image in report.images],
+        sections=[
+            {"name": s.name, "title": s.title, "text": s.text, "issues": issues_at(report, s.name)}
+            for s in report.sections
+            if s.name != "exam"
+        ],
+        systems=[
+            {
+                "key": system.system,
+                "title": system.title,
+                "status": system.status,
+                "word": status_word(system),
+                "reason": system.reason,
+                "statements": [item(statement) for statement in system.statements],
+                "issues": [
+                    issue
+                    for issue in issues_at(report, system.system)
+                    if issue.severity != "info" or system.status != "not_assessed"
+                ],
+            }
+            for system in report.findings
+        ],
+        impression=[item(statement) for statement in report.impression],
+        recommendations=[item(statement) for statement in report.recommendations],
+        findings_issues=issues_at(report, "findings"),
+        impression_issues=issues_at(report, "impression"),
+        recommendation_issues=issues_at(report, "recommendation"),
+        other_issues=issues_elsewhere(report),
+        placed_issues=_placed(report),
+        evidence=[_row(evidence) for evidence in report.evidence],
+        evidence_ids={evidence.id for evidence in report.evidence},
+        evidence_titles={e.id: f"{e.tool}, {e.origin}, {e.status}: {e.summary}" for e in report.evidence},
+    )
+
+
+def _view(image: ReportImage, drawn: Iterable[Mark], pictures: Mapping[str, bytes]) -> dict[str, Any]:
+    shapes = []
+    layers: dict[str, dict[str, Any]] = {}
+    for mark in drawn:
+        shape = _shape(mark, image, pictures) if mark.image == image.handle else None
+        if shape is None:
+            continue
+        layer = layers.setdefault(
+            mark.layer,
+            {
+                "key": mark.layer,
+                "title": mark.layer[:1].upper() + mark.layer[1:],
+                "tint": 0 if mark.layer == "findings" else 1 + sum(key != "findings" for key in layers) % (_TINTS - 1),
+                "shown": True,
+            },
+        )
+        shapes.append({**shape, "tint": layer["tint"], "layer": mark.layer})
+    size = round(min(image.rows, image.columns) * 0.05, 1)
+    margin = round(image.columns * 0.03, 1)
+    left, right = {"left": ("R", "L"), "right": ("L", "R"), "unknown": ("", "")}[image.patient_right_on]
+    data = pictures.get(image.handle)
+    return {
+        "handle": image.handle,
+        "short": " ".join(filter(None, ["prior" if image.role == "prior" else "", _view_word(image)])),
+        "title": image_title(image),
+        "columns": image.columns,
+        "rows": image.rows,
+        "source": data_uri(data) if data is not None else None,
+        # masks lie below boxes, so that a box inside a mask can be pointed at
+        "shapes": sorted(shapes, key=lambda shape: shape["kind"] == "box"),
+        "layers": list(layers.values()),
+        "sides": [(left, margin, "start"), (right, round(image.columns - margin, 1), "end")] if left else [],
+        "side_size": size,
+        "side_y": round(size * 1.5, 1),
+        "notes": image.notes,
+    }
+
+
+def _shape(mark: Mark, image: ReportImage, pictures: Mapping[str, bytes]) -> dict[str, Any] | None:
+    named = mark.label or "region"
+    side = f", {mark.side}" if mark.side is not None and mark.side not in named.lower() else ""
+    by = ", ".join([*mark.statements, *mark.evidence])
+    shape: dict[str, Any] = {"statements": mark.statements, "spoken": f"{named}{side} ({by})" if by else named + side}
+    if mark.mask is not None:
+        data = pictures.get(mark.mask)
+        path = outline_path(data, rows=image.rows, columns=image.columns) if data is not None else ""
+        return {**shape, "kind": "mask", "path": path} if path else None
+    if mark.box is None:
+        return None
+    box = mark.box
+    return {
+        **shape,
+        "kind": "box",
+        "x": round(box.x_min, 1),
+        "y": round(box.y_min, 1),
+        "width": round(max(0.0, box.x_max - box.x_min), 1),
+        "height": round(max(0.0, box.y_max - box.y_min), 1),
+    }
+
+
+def _row(evidence: Evidence) -> dict[str, Any]:
+    measured = [
+        f"{m.name.replace('_', ' ')}: {m.text}" + (f" ({m.method})" if m.method else "") for m in evidence.measurements
+    ]
+    observed = [_observed(observation) for observation in evidence.observations]
+    parts = [f"{len(measured)} measurement{'s' * (len(measured) != 1)}"] if measured else []
+    parts += [f"{len(observed)} observation{'s' * (len(observed) != 1)}"] if observed else []
+    return {
+        "id": evidence.id,
+        "tool": evidence.tool,
+        "uses": evidence.uses,
+        "model": model_name(evidence),
+        "origin": evidence.origin.value,
+        "status": evidence.status,
+        "summary": evidence.summary,
+        "reason": f"{evidence.reason.code}: {evidence.reason.message}" if evidence.reason is not None else "",
+        "warnings": evidence.warnings,
+        "measurements": measured,
+        "observations": observed,
+        "said_count": ", ".join(parts),
+        "inputs": [(name, value[:12]) for name, value in evidence.inputs.items()],
+        "latency": f"{evidence.latency_ms:,.0f}",
+    }
+
+
+def _observed(observation: Observation) -> str:
+    said = observation.assertion.value
+    if observation.probability is not None:
+        said += f" {observation.probability:.2f}"
+    return f"{observation.text} [{said}]"
+
+
+def _placed(report: Report) -> list[dict[str, str]]:
+    """The issues as a list of links to where they stand."""
+    anchors = {section.name: (f"section-{section.name}", section.title) for section in report.sections}
+    anchors |= {system.system: (f"system-{system.system}", system.title) for system in report.findings}
+    anchors |= {statement.id: (statement.id, statement.id) for statement in report.statements()}
+    anchors |= {name: ("report", name.capitalize()) for name in _STATEMENT_SECTIONS}
+    order: list[Issue] = sorted(report.issues, key=lambda issue: SEVERITIES.index(issue.severity))
+    return [
+        {
+            "code": issue.code,
+            "severity": issue.severity,
+            "anchor": anchors[issue.where][0],
+            "place": anchors[issue.where][1],
+        }
+        for issue in order
+        if issue.where in anchors
+    ]
+
+
+def data_uri(data: bytes) -> str | None:
+    """A picture as a data URI, at most `MAX_PICTURE` pixels a side; None for bytes that are no PNG or JPEG."""
+    from io import BytesIO
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        picture: Image.Image = Image.open(BytesIO(data), formats=("PNG", "JPEG"))
+        kind = picture.format or ""
+        if max(picture.size) > MAX_PICTURE:
+            picture = picture.convert("L" if picture.mode in ("1", "L", "I;16", "I") else "RGB")
+            picture.thumbnail((MAX_PICTURE, MAX_PICTURE), Image.Resampling.LANCZOS)
+            kept = BytesIO()
+            picture.save(kept, "JPEG", quality=90, optimize=True)
+            data, kind = kept.getvalue(), "JPEG"
+    except (UnidentifiedImageError, OSError, ValueError):
+        return None
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def folders(template: str, workspace: Path | None) -> tuple[Path, ...]:
+    """Where renderings are looked for: the template's own folder, then that of the default template."""
+    own = [template_folder(template, workspace)] if template in template_names(workspace) else []
+    return (*own, template_folder(DEFAULT, workspace), template_folder(DEFAULT))
+
+
+@cache
+def _environment(folders: tuple[Path, ...]) -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _csp_hash(text: str) -> str:
+    # browsers hash the text of the element with line ends as LF (HTML, 13.2.3.5)
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.replace("\r\n", "\n").encode()).digest()).decode("ascii")
+
+
+def _patient(report: Report) -> str:
+    sex = {"F": "female", "M": "male", "O": "other sex"}.get(report.sex or "", "")
+    age = f"{report.age_years} years" if report.age_years is not None else ""
+    return ", ".join(filter(None, [age, sex]))
+
+
+def _is_utc(report: Report) -> bool:
+    offset = report.created.utcoffset()
+    return offset is not None and not offset
+
+
+def _view_word(image: ReportImage) -> str:
+    return "view not known" if image.view == "unknown" else image.view

@@ -1,0 +1,93 @@
+"""The report as Markdown. Outside text is escaped: it can bring neither markup nor links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wetread import DISCLAIMER, __version__
+from wetread.reports.model import Report
+from wetread.reports.render_html import folders
+from wetread.reports.view import (
+    MODE_WORDS,
+    counted,
+    grounding_line,
+    image_title,
+    issues_at,
+    issues_elsewhere,
+    model_name,
+    status_word,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
+_LINE_START = re.compile(r"^(\d{0,9})([-+=.)])(?=\s|$)")
+_LINK = re.compile(r"(?i)\b(https?|ftp|www|mailto|xmpp)([:.])")
+
+
+def to_markdown(report: Report, *, figures: Mapping[str, str] | None = None, workspace: Path | None = None) -> str:
+    """The report as Markdown (CommonMark with tables).
+
+    Args:
+        report: The report.
+        figures: File name of a picture by image handle, put under the findings.
+        workspace: Folder whose templates take precedence.
+    """
+    environment = _environment(folders(report.template, workspace))
+    exam = next((section.text for section in report.sections if section.name == "exam"), "Report")
+    text = environment.get_template("report.md.j2").render(
+        report=report,
+        title=exam,
+        modes=[MODE_WORDS[mode] for mode in report.modes],
+        grounding=grounding_line(report),
+        issue_count=counted(report.issues),
+        disclaimer=DISCLAIMER,
+        version=__version__,
+        status_word=status_word,
+        model_name=model_name,
+        issues_at=lambda where: issues_at(report, where),
+        other_issues=issues_elsewhere(report),
+        written=Written,
+        known={evidence.id for evidence in report.evidence},
+        pictures=[
+            {"title": image_title(image), "file": Written(figures[image.handle])}
+            for image in report.images
+            if figures and image.handle in figures
+        ],
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+class Written(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def escape(value: Any) -> str:
+    """A value as plain text within Markdown, on one line."""
+    if isinstance(value, Written):
+        return value
+    text = " ".join(str(value).split())
+    text = _SPECIAL.sub(r"\\\1", text)
+    return _LINK.sub(r"\1\\\2", _LINE_START.sub(r"\1\\\2", text))
+
+
+@cache
+def _environment(folders: tuple[Path, ...]) -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders),
+        autoescape=False,
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

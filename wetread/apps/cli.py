@@ -84,6 +84,13 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(BAD_INPUT)
 
 
+class _Help(argparse.HelpFormatter):
+    """Room enough for the names of commands and options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+
 class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
         sys.stdout.write(f"wetread {__version__}\n{DISCLAIMER}\n")
@@ -95,8 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="wetread",
         description="Drafts structured radiology reports in which every statement carries its evidence.",
         epilog=DISCLAIMER,
+        formatter_class=_Help,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _read(commands)
     _run(commands)
@@ -111,7 +119,9 @@ Commands = argparse._SubParsersAction  # the type has no public name
 
 
 def _command(commands: Commands[_Parser], name: str, module: str, help: str) -> _Parser:
-    command = commands.add_parser(name, help=help, description=f"{help[:1].upper()}{help[1:]}.", allow_abbrev=False)
+    command = commands.add_parser(
+        name, help=help, description=f"{help[:1].upper()}{help[1:]}.", allow_abbrev=False, formatter_class=_Help
+    )
     command.set_defaults(command=name, module=module)
     command.add_argument("--debug", action="store_true", help="show where an error happened")
     return command
@@ -177,6 +187,23 @@ def _simulate(commands: Commands[_Parser]) -> None:
     command.add_argument("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
     command.add_argument("--port", type=int, default=8800, help="port to listen at (%(default)s)")
     command.add_argument("--seed", type=int, default=0, help="another seed gives other answers (%(default)s)")
+    command.add_argument(
+        "--latency",
+        metavar="SECONDS",
+        action="append",
+        default=[],
+        help="cxrreportgen=2, or =0.5 for all; may be repeated",
+    )
+    command.add_argument("--cold-start", metavar="SECONDS", type=float, default=0.0, help="added to first answers")
+    command.add_argument(
+        "--fault",
+        metavar="FAULT",
+        action="append",
+        default=[],
+        help="such as cxrreportgen:status=503,times=2; may be repeated",
+    )
+    command.add_argument("--limits", action="store_true", help="answer 429 above the real deployments' limits")
+    command.add_argument("--key", help="ask for this key; needed to listen beyond this machine")
 
 
 def _doctor(commands: Commands[_Parser]) -> None:

@@ -1,0 +1,44 @@
+"""What a language model is sent: tokens (characters/4, tool schemas included) before it knows any finding, and calls a reading takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.readings import TimedModel, phantom_study, read
+from benchmarks.table import Row
+from wetread.agents.chat import ChatRequest
+from wetread.session import Session
+from wetread.testing.simulated import SimulatedEndpoints
+
+
+def tokens(request: ChatRequest) -> float:
+    """Characters/4 of all that is sent: messages, and tools as an OpenAI-compatible server gets them."""
+    messages = sum(len(message.text) + sum(len(use.name) + len(use.arguments) for use in message.tool_uses) for message in request.messages)
+    tools = [
+        {"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters}}
+        for tool in request.tools
+    ]
+    return (messages + len(json.dumps(tools, separators=(",", ":")))) / 4
+
+
+async def ask(specialists: tuple[str, ...]) -> list[ChatRequest]:
+    model = TimedModel()
+    with TemporaryDirectory() as folder:
+        async with Session(phantom_study(Path(folder)), endpoints=SimulatedEndpoints(), model=model, specialists=specialists) as session:
+            await read(session)
+    return model.requests
+
+
+def measure() -> list[Row]:
+    alone = asyncio.run(ask(()))
+    reviewed = asyncio.run(ask(("reviewer",)))
+    base64 = any(len(word) > 200 for request in alone for message in request.messages for word in message.text.split())
+    return [
+        Row("prompt before findings", tokens(alone[0]), "tokens", 1700),
+        Row("chat calls of a reading", len(alone), "calls", 2),
+        Row("chat calls of a reading with the reviewer", len(reviewed), "calls", 3),
+        Row("prompts that hold an image", float(base64), "prompts", 0),
+    ]

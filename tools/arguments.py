@@ -19,7 +19,7 @@ _MAX_COMPLAINTS = 3
 _MAX_SHOWN = 60
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """A list from what models send in a list's place: one word, words with commas, a list written as JSON text."""
     if not isinstance(value, str):
         return value
@@ -32,7 +32,7 @@ def _as_list(value: Any) -> Any:
     return [word for part in text.split(",") if (word := part.strip())]
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Words = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 """A list of words; a single word and words with commas are taken for one."""
 
 

@@ -53,8 +53,8 @@ def require_chest_radiograph(image: StudyImage, tool: str) -> None:
         )
 
 
-def require_frontal(study: Study, image: StudyImage, tool: str) -> None:
-    """Abstain on anything but a frontal chest radiograph of the current study.
+def require_frontal(study: Study, image: StudyImage, tool: str, *, current: bool = False) -> None:
+    """Abstain on anything but a frontal chest radiograph, with `current` one of the current study.
 
     Where the study has one and another image was named, the call is refused instead: it can be asked rightly.
 
@@ -71,7 +71,7 @@ def require_frontal(study: Study, image: StudyImage, tool: str) -> None:
             abstained=True,
         )
         _or_ask_rightly(study, image, lambda: _raise(error))
-    if image.role == "prior":
+    if current and image.role == "prior":
         frontal = study.frontal()
         raise ToolError(
             "WET-TOOL-PRIOR",

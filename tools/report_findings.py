@@ -58,7 +58,7 @@ class ReportFindings(Tool[ReportFindingsArguments]):
     def precheck(self, arguments: ReportFindingsArguments, reading: Reading) -> None:
         image = reading.study.image(arguments.image or "")
         assert image is not None
-        require_frontal(reading.study, image, self.name)
+        require_frontal(reading.study, image, self.name, current=True)
 
     async def run(self, arguments: ReportFindingsArguments, reading: Reading) -> Outcome:
         study = reading.study

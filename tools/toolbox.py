@@ -80,7 +80,8 @@ class Toolbox:
 
 def tool_spec(tool: Tool[Any]) -> dict[str, Any]:
     """A tool as a model sees it. Made once a process: JSON Schemas cost more than all else in a turn."""
-    return {"name": tool.name, "description": tool.card, "parameters": _schema(tool.arguments)}
+    model: type[Arguments] = tool.arguments
+    return {"name": tool.name, "description": tool.card, "parameters": _schema(model)}
 
 
 @lru_cache(maxsize=256)
@@ -102,7 +103,7 @@ async def perform(tool: Tool[Any], arguments: Arguments, reading: Reading, *, ag
         return _refuse(reading, tool.name, {}, _fault(tool.name, error), agent=agent, call_id=call_id)
     if not tool.makes_evidence:
         return await _begin(tool, arguments, reading, agent, call_id)
-    key = ("call", tool.name, canonical_json(_plain(arguments)))
+    key = _key(tool, arguments)
     earlier: Shared[ToolAnswer] | None = reading.shared.get(key)
     if earlier is not None and not earlier.spoiled:
         answer = await _repeat(earlier, tool, arguments, reading, agent, call_id)
@@ -111,6 +112,20 @@ async def perform(tool: Tool[Any], arguments: Arguments, reading: Reading, *, ag
     call = Shared(_begin(tool, arguments, reading, agent, call_id))
     reading.shared[key] = call
     return await call.result()
+
+
+async def answered(reading: Reading, tool: Tool[Any], arguments: Arguments) -> ToolAnswer | None:
+    """The answer of a call that was made before or is being made, None where there is none; makes no call itself.
+
+    Args:
+        arguments: As `Tool.resolve` gives them.
+    """
+    call: Shared[ToolAnswer] | None = reading.shared.get(_key(tool, arguments))
+    return None if call is None or call.spoiled else await call.result()
+
+
+def _key(tool: Tool[Any], arguments: Arguments) -> tuple[str, str, bytes]:
+    return ("call", tool.name, canonical_json(_plain(arguments)))
 
 
 def _begin(

@@ -1,0 +1,53 @@
+"""The built-in tools by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from wetread.errors import ConfigError
+from wetread.tools.arguments import nearest
+from wetread.tools.base import Tool
+from wetread.tools.classify import Classify
+from wetread.tools.find_similar import FindSimilar
+from wetread.tools.measure import Measure
+from wetread.tools.report_findings import ReportFindings
+from wetread.tools.segment import Segment
+from wetread.tools.study_context import StudyContext
+from wetread.tools.submit_report import SubmitReport
+
+# Tools keep no state: one of each serves every session of the process.
+_BUILT_IN: dict[str, Tool[Any]] = {
+    tool.name: tool
+    for tool in (
+        StudyContext(),
+        ReportFindings(),
+        Segment(),
+        Measure(),
+        Classify(),
+        FindSimilar(),
+        SubmitReport(),
+    )
+}
+
+
+def tool_names() -> tuple[str, ...]:
+    """Names of the built-in tools, in the order in which a reading calls them."""
+    return tuple(_BUILT_IN)
+
+
+def built_in_tools(names: Iterable[str] | None = None) -> tuple[Tool[Any], ...]:
+    """The built-in tools of these names, in their order; all of them without names.
+
+    Raises:
+        ConfigError: `WET-CONFIG-TOOL` for a name that no tool has.
+    """
+    if names is None:
+        return tuple(_BUILT_IN.values())
+    tools = []
+    for name in names:
+        if name not in _BUILT_IN:
+            hint = f"There are: {', '.join(_BUILT_IN)}. {nearest(name, list(_BUILT_IN))}".strip()
+            raise ConfigError("WET-CONFIG-TOOL", f"There is no tool '{name}'.", hint)
+        tools.append(_BUILT_IN[name])
+    return tuple(tools)

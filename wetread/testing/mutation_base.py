@@ -134,6 +134,12 @@ def remove(report: TextReport, gone: list[Sentence], note: str) -> Mutation:
     return Mutation(report.edited(edits), gone[0].section, first.start, first.start, note)
 
 
+def heading_start(report: TextReport, passage: Passage) -> int:
+    """Where the heading of a passage starts: behind the passage before it."""
+    before = [other.end for other in report.passages() if other.field == passage.field and other.end <= passage.start]
+    return max(before, default=0)
+
+
 def findings(report: TextReport) -> list[Sentence]:
     """The sentences of the findings; those of a text without headings are left alone."""
     return report.sentences("findings")

@@ -8,6 +8,7 @@ from random import Random
 from wetread.testing.mutation_base import (
     Mutation,
     findings,
+    heading_start,
     impression,
     injector,
     insert,
@@ -28,7 +29,7 @@ from wetread.testing.mutation_words import (
     swap_side,
 )
 from wetread.testing.mutations_rexerr import repeatable, sided_pairs
-from wetread.testing.text_report import BODY, Edit, Passage, Sentence, TextReport
+from wetread.testing.text_report import BODY, Edit, Sentence, TextReport
 
 _ALL = {entry.name for entry in (*FINDINGS, *DEVICES)}
 
@@ -39,9 +40,11 @@ def lat_1(report: TextReport, rng: Random) -> Mutation | None:
     found = sided_pairs(report, _ALL)
     if not found:
         return None
-    name, sentence, _ = rng.choice(found)
-    edit = Edit(sentence.field, sentence.start, sentence.end, swap_side(sentence.text))
-    return replace(report, sentence.section, edit, f"side of the {name} exchanged in the findings")
+    name, _, _ = rng.choice(found)
+    term = next(entry.term for entry in (*FINDINGS, *DEVICES) if entry.name == name)
+    saying = [one for one in findings(report) if term.search(one.text) and SIDE.search(one.text)]
+    edits = [Edit(one.field, one.start, one.end, swap_side(one.text)) for one in saying]
+    return replace(report, "findings", edits[0], f"side of the {name} exchanged in the findings", *edits[1:])
 
 
 @injector("lat-2", "LAT-2")
@@ -231,15 +234,9 @@ def sec_1(report: TextReport, rng: Random) -> Mutation | None:
         kept = {name: text for name, text in report.sections.items() if name != passage.section}
         made = report.model_copy(update={"sections": kept})
         return Mutation(made, passage.section, 0, 0, f"{passage.section} dropped")
-    start = _heading_start(report, passage) if rng.random() < 0.5 else passage.start
+    start = heading_start(report, passage) if rng.random() < 0.5 else passage.start
     edit = Edit(passage.field, start, passage.end, "")
     return replace(report, passage.section, edit, f"{passage.section} left empty or dropped")
-
-
-def _heading_start(report: TextReport, passage: Passage) -> int:
-    """Where the heading of a passage starts: behind the passage before it."""
-    before = [other.end for other in report.passages() if other.field == passage.field and other.end <= passage.start]
-    return max(before, default=0)
 
 
 @injector("sec-2", "SEC-2")

@@ -10,6 +10,7 @@ from wetread.testing.mutation_base import (
     Mutation,
     compares,
     findings,
+    heading_start,
     impression,
     injector,
     insert,
@@ -273,7 +274,14 @@ def crt_1(report: TextReport, rng: Random) -> Mutation | None:
             made = report.model_copy(update={"sections": kept})
             return Mutation(made, told[0].section, 0, 0, "the communication taken away")
         return None
-    return remove(report, told, "the communication taken away")
+    own = report.passage("communication")
+    rest = [one for one in told if one.section != "communication"]
+    if own is None:
+        return remove(report, rest, "the communication taken away")
+    if rest:
+        return None
+    edit = Edit(own.field, heading_start(report, own), own.end, "")
+    return replace(report, "communication", edit, "the communication taken away")
 
 
 @injector("crt-1-added", "CRT-1")
@@ -300,10 +308,11 @@ def crt_1_added(report: TextReport, rng: Random) -> Mutation | None:
 
 
 _CLOCK = re.compile(
-    r",? ?(?:\b(?:at|by|around|timed)\b )?\b(?:\d{1,2}[:.]\d{2}|\d{4})(?: ?(?:hours|hrs|h|am|pm|a\.m\."
-    r"|p\.m\.))?(?=[\s.,;)]|$)",
+    r",? ?(?:\b(?:at|by|around|timed)\b )?\b(?:\d{1,2}[:.]\d{2}(?: ?(?:hours|hrs|h|am|pm|a\.m\.|p\.m\.))?|\d{4} ?h(?:ou)?rs)(?![\w:])"
+    r"(?P<since>[ ,]+(?:on \d|(?:\w+[ -]){0,3}minutes?|at the time|on reading|directly|immediately|on the (?:same|day)|within)[^.;]*)?",
     re.IGNORECASE,
 )
+"""The hour of a communication, with what is said of how long after the discovery it was."""
 
 
 @injector("crt-2", "CRT-2")

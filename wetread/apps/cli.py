@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "command" not in options:
             _parser().print_help()
             return BAD_INPUT
+        _set_up_logs(debug)
         code: int = import_module(f"wetread.apps.{options.module}").run(options)
         sys.stdout.flush()
         return code
@@ -62,6 +63,16 @@ def _tell(error: Exception) -> int:
         " Please report it; --debug shows where it happened."
     )
     return NO_REPORT
+
+
+def _set_up_logs(debug: bool) -> None:
+    """Logs are for whoever embeds wetread; a person at a terminal sees them with --debug only."""
+    import logging
+
+    if debug:
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _say(line: str) -> None:

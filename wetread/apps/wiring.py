@@ -73,13 +73,14 @@ async def open_session(
         ConfigError: endpoints, model, library or workspace cannot be used.
         InputError: the template is not for this study.
     """
-    from wetread.agents.models import chat_model
-    from wetread.insight.library import CaseLibrary
-    from wetread.session import Session
-
     async with AsyncExitStack() as stack:
         endpoints = open_endpoints(settings, simulated=simulated)
         stack.push_async_callback(endpoints.aclose)
+
+        from wetread.agents.models import chat_model
+        from wetread.insight.library import CaseLibrary
+        from wetread.session import Session
+
         model = open_model(settings)
         stack.push_async_callback(model.aclose)
         library = None

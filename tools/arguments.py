@@ -16,6 +16,8 @@ MAX_ARGUMENTS_CHARS = 200_000
 """Longer argument texts are refused unread: a draft of a whole report has some 10,000."""
 
 _MAX_COMPLAINTS = 3
+_UNSAID = frozenset({"title", "default", "minLength", "maxLength", "minItems", "maxItems", "maxProperties"})
+"""Words of JSON Schema that a model is not told: sizes are checked here, and met by all but the absurd."""
 _MAX_SHOWN = 60
 
 
@@ -170,4 +172,4 @@ def _lean(node: Any, definitions: dict[str, Any]) -> Any:
 def _is_noise(key: str, value: Any, node: dict[str, Any]) -> bool:
     if key == "description":
         return "properties" in node  # a class's docstring: for people
-    return key in ("title", "default") or (key == "additionalProperties" and value is False)
+    return key in _UNSAID or (key == "additionalProperties" and value is False)

@@ -14,7 +14,7 @@ from typing import Any
 
 from wetread.agents import protocol_wording as words
 from wetread.agents.protocol_answers import Asked, Reading, text_of
-from wetread.reports.language import claims, lexicon, system_of
+from wetread.reports.language import NORMAL, claims, lexicon, system_of
 from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion, Side
 
@@ -22,17 +22,11 @@ UPPER_CARDIOTHORACIC_RATIO = 0.5
 """Above it the heart counts as enlarged on an upright PA view (Danzer 1919)."""
 
 _BY_CLASSIFIER = "by image classification"
-_DOUBT = "not supported by image classification"
-_ALONE = "suggested by image classification alone"
-_AGAINST = "suggested by image classification, described as absent by the findings model"
+_DISAGREE = "the findings model and image classification disagree"
+_ALONE = "by image classification alone"
 
-# words for one another: what one tool says of a member, the other need not say again
-_RELATED = (
-    frozenset({"consolidation", "pneumonia", "opacity", "airspace_opacity", "airspace_disease", "infiltrate"}),
-    frozenset({"nodule", "mass", "lung_nodule", "lung_mass"}),
-    frozenset({"pulmonary_edema", "vascular_congestion", "pulmonary_vascular_congestion"}),
-    frozenset({"cardiomegaly", "enlarged_heart"}),
-)
+# beside the lexicon's own kinds: what a radiograph, and so two tools, often cannot tell apart
+_ALIKE = (frozenset({"consolidation", "pneumonia"}), frozenset({"nodule", "mass"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +46,11 @@ class Said:
     system: str | None
     assertion: Assertion
     side: Side | None
+
+    @property
+    def key(self) -> str:
+        """The finding; that something is normal is said of a system."""
+        return f"{NORMAL}:{self.system}" if self.finding == NORMAL else self.finding or ""
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Said:
@@ -107,9 +106,9 @@ def not_assessed(reading: Reading, template: ReportTemplate, lines: Sequence[Lin
     }
 
 
-def related(finding: str) -> frozenset[str]:
-    """The finding and those that stand for one another with it."""
-    return next((group for group in _RELATED if finding in group), frozenset({finding}))
+def same(finding: str, other: str) -> bool:
+    """Whether what one tool says of a finding, another need not say again of the other."""
+    return lexicon().related(finding, other) or any({finding, other} <= group for group in _ALIKE)
 
 
 def _votes(reading: Reading) -> dict[str, Vote]:
@@ -145,9 +144,9 @@ def _from_findings(
             if not line.text:
                 continue
         for one in named:
-            if one.finding and spoken.get(one.finding) is not Assertion.PRESENT:
-                spoken[one.finding] = one.assertion
-        lines += _weighed(line, named, votes)
+            if spoken.get(one.key) is not Assertion.PRESENT:
+                spoken[one.key] = one.assertion
+        lines += _weighed(line, _denials(named, votes), votes)
     return lines
 
 
@@ -156,7 +155,9 @@ def _without_comparison(text: str, named: Sequence[Said]) -> str:
 
     "No new opacity" and "has resolved" deny nothing for today: only what is or may be there is kept.
     """
-    there = [one for one in named if one.assertion in (Assertion.PRESENT, Assertion.UNCERTAIN)]
+    there = [
+        one for one in named if one.assertion in (Assertion.PRESENT, Assertion.UNCERTAIN) and one.finding != NORMAL
+    ]
     if not there:
         return ""
     bare = words.without_comparison(text) if len(there) == len(named) else None
@@ -184,7 +185,8 @@ def _weighed(line: Line, named: Sequence[Said], votes: Mapping[str, Vote]) -> li
     lines = []
     rest = [one for one in named if one not in against]
     if rest:
-        there = [one for one in rest if one.assertion is not Assertion.ABSENT]
+        # that the rest is normal is no sentence of its own any more: left unsaid
+        there = [one for one in rest if one.assertion is not Assertion.ABSENT and one.finding != NORMAL]
         missing = [(one.finding, one.side) for one in rest if one.assertion is Assertion.ABSENT and one.finding]
         lines += [replace(line, text=_plainly(one)) for one in there]
         lines += [replace(line, text=words.absent(missing))] if missing else []
@@ -193,13 +195,29 @@ def _weighed(line: Line, named: Sequence[Said], votes: Mapping[str, Vote]) -> li
         both = (*line.evidence, votes[one.finding].evidence)
         system = one.system or line.system
         if one.assertion is Assertion.ABSENT:
-            text = words.present(one.finding, one.side, uncertain=True).rstrip(".") + f", {_AGAINST}."
+            text = words.present(one.finding, one.side, uncertain=True).rstrip(".") + f", {_DISAGREE}."
         elif len(named) == 1:
-            text = words.doubted(line.text, one.finding, one.side, _DOUBT)
+            text = words.doubted(line.text, one.finding, one.side, _DISAGREE)
         else:
-            text = words.present(one.finding, one.side, uncertain=True).rstrip(".") + f", {_DOUBT}."
+            text = words.present(one.finding, one.side, uncertain=True).rstrip(".") + f", {_DISAGREE}."
         lines.append(Line(system, text, both))
     return lines
+
+
+def _denials(named: Sequence[Said], votes: Mapping[str, Vote]) -> list[Said]:
+    """What a sentence says, where "normal" said of a system counts as absence of what the classifier sees there."""
+    found: list[Said] = []
+    for one in named:
+        seen = [
+            finding
+            for finding, vote in votes.items()
+            if one.finding == NORMAL
+            and vote.says is Assertion.PRESENT
+            and (entry := lexicon().findings.get(finding)) is not None
+            and entry.system == one.system
+        ]
+        found += [Said(finding, one.system, Assertion.ABSENT, None) for finding in seen] or [one]
+    return found
 
 
 def _disagrees(said: Said, votes: Mapping[str, Vote]) -> bool:
@@ -216,7 +234,7 @@ def _from_classifier(votes: Mapping[str, Vote], spoken: Mapping[str, Assertion])
     missing: dict[tuple[str, str], list[tuple[str, Side | None]]] = {}
     for finding, vote in votes.items():
         entry = lexicon().findings.get(finding)
-        if entry is None or not entry.system or not related(finding).isdisjoint(spoken):
+        if entry is None or not entry.system or any(same(finding, one) for one in spoken):
             continue
         if vote.says is Assertion.PRESENT:
             text = words.present(finding, None, uncertain=True).rstrip(".") + f", {_ALONE}."
@@ -258,7 +276,7 @@ def _ratio(
     if image is None or image.get("view") != "PA":
         return f"The cardiothoracic ratio is {slot}{aside}."
     large = ratio > UPPER_CARDIOTHORACIC_RATIO
-    said = next((spoken[finding] for finding in related("cardiomegaly") if finding in spoken), None)
+    said = spoken.get("cardiomegaly") or (Assertion.ABSENT if f"{NORMAL}:heart" in spoken else None)
     if said is None and large:
         return f"Cardiomegaly, with a cardiothoracic ratio of {slot}{aside}."
     if (said is Assertion.ABSENT and large) or (said is Assertion.PRESENT and not large):

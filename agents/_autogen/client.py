@@ -88,8 +88,6 @@ class PortModelClient(ChatCompletionClient):
     ) -> CreateResult:
         # a model that answers without ever waiting would keep the loop to itself, and every frame of the run with it
         await asyncio.sleep(0)
-        if cancellation_token is not None and cancellation_token.is_cancelled():
-            raise asyncio.CancelledError
         if self._finished():
             return CreateResult(finish_reason="stop", content="", usage=RequestUsage(0, 0), cached=False)
         self._meter.model_call()
@@ -99,15 +97,12 @@ class PortModelClient(ChatCompletionClient):
             tools=self._specs if tools else (),
             json_schema=self._json_schema,
         )
-        return self._taken(await self._answer(request, cancellation_token))
+        return self._taken(await self._answer(request))
 
-    async def _answer(self, request: ChatRequest, token: CancellationToken | None) -> ChatReply:
+    async def _answer(self, request: ChatRequest) -> ChatReply:
         self._emit(ModelCalled(agent=self._agent, model=self._model.name))
         began = time.perf_counter()
-        call = asyncio.ensure_future(self._model.complete(request, self._tell))
-        if token is not None:
-            token.link_future(call)
-        reply = await call
+        reply = await self._model.complete(request, self._tell)
         self._meter.tokens(reply.usage)
         self._emit(
             ModelAnswered(

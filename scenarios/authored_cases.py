@@ -94,5 +94,5 @@ def _contents(path: Path) -> list[str]:
     import sqlite3
     from contextlib import closing
 
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection:
         return list(connection.iterdump())

@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import orjson
-
 from wetread.agents.budget import Budget
 from wetread.agents.chat import ChatModel
 from wetread.agents.protocol import Protocol
@@ -24,6 +22,7 @@ from wetread.events import Event
 from wetread.imaging.bank import ImageBank
 from wetread.insight.library import CaseLibrary
 from wetread.reports.model import Report
+from wetread.reports.render import to_json
 from wetread.reports.template import ReportTemplate, choose_template, load_template
 from wetread.scenarios.authored import Authored, AuthoredEndpoints, AuthoredModel, read_authored
 from wetread.scenarios.authored_cases import write_library
@@ -141,11 +140,6 @@ def read_scenario_study(scenario: Scenario) -> Study:
     )
 
 
-def report_bytes(report: Report) -> bytes:
-    """A report as it stands in `expected/report.json`."""
-    return orjson.dumps(report.model_dump(mode="json"), option=orjson.OPT_INDENT_2) + b"\n"
-
-
 @dataclass
 class _Run:
     """What a conversation came to."""
@@ -227,7 +221,7 @@ async def _record(
     if report is None:
         scenario.expected.unlink(missing_ok=True)
         return (scenario.tape,)
-    write_atomically(scenario.expected, report_bytes(report))
+    write_atomically(scenario.expected, to_json(report))
     return (scenario.tape, scenario.expected)
 
 
@@ -326,7 +320,7 @@ def _modes(tape: Tape) -> tuple[ReportMode, ...]:
 def _compare(scenario: Scenario, report: Report | None) -> list[Difference]:
     """The report against the expected one, byte for byte."""
     expected = scenario.expected.read_bytes() if scenario.expected.exists() else b""
-    made = report_bytes(report) if report is not None else b""
+    made = to_json(report) if report is not None else b""
     if expected == made:
         return []
     if not expected:

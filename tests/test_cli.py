@@ -154,7 +154,7 @@ def test_the_folder_keeps_what_is_not_ours(bare: Path, capsys: pytest.CaptureFix
 def test_a_folder_that_cannot_be_is_one_line(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (bare / "here").write_text("a file")
     assert main(["read", str(RG1 / "rg1.dcm"), "--simulated", "--out", "here"]) == 2
-    assert "WET-INPUT-OUT: here cannot be written to" in capsys.readouterr().err
+    assert "WET-INPUT-OUT: here cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

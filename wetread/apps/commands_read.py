@@ -36,9 +36,9 @@ async def _read(options: argparse.Namespace) -> int:
                 progress(event)
         report = session.result()
         folder = Path(options.out) if options.out else Path("wetread-out") / _name(options.study[0])
-        paths = await write_files(session, folder)
+        names = await write_files(session, folder, workspace)
     show_report(report, as_json=options.json)
-    note(f"Written to {folder}: {', '.join(paths)}")
+    note(f"Written to {folder}: {', '.join(names)}")
     return 0
 
 

@@ -66,7 +66,8 @@ async def _one(
         show_report(result.report, as_json=False)
     if result.session is not None and result.report is not None and options.out:
         folder = Path(options.out) if alone else Path(options.out) / scenario.name
-        note(f"Written to {folder}: {', '.join(await write_files(result.session, folder))}")
+        names = await write_files(result.session, folder, Path(options.workspace))
+        note(f"Written to {folder}: {', '.join(names)}")
     return result
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetread.apps.terminal import console
-from wetread.errors import InputError
 
 if TYPE_CHECKING:
     from wetread.reports.model import Report
@@ -31,7 +31,7 @@ def show_report(report: Report, *, as_json: bool) -> None:
     console(sys.stdout).print(to_terminal(report))
 
 
-async def write_files(session: Session, folder: Path) -> list[str]:
+async def write_files(session: Session, folder: Path, workspace: Path | None = None) -> list[str]:
     """Write a session's report and pictures into a folder; returns the names of the files.
 
     Raises:
@@ -39,10 +39,12 @@ async def write_files(session: Session, folder: Path) -> list[str]:
     """
     from wetread.reports.render import write_report
 
-    try:
-        paths = await write_report(session.result(), artifacts=session.artifacts, bank=session.images, folder=folder)
-    except OSError as error:
-        raise InputError(
-            "WET-INPUT-OUT", f"{folder} cannot be written to ({error.strerror}).", "Choose another folder with --out."
-        ) from None
-    return [str(path.relative_to(folder)) for path in paths]
+    paths = await asyncio.to_thread(
+        write_report,
+        session.result(),
+        artifacts=session.artifacts,
+        bank=session.images,
+        folder=folder,
+        workspace=workspace,
+    )
+    return [path.name for path in paths]

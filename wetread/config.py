@@ -382,8 +382,8 @@ def _read_file(path: Path) -> tuple[_File, str]:
         raise ConfigError("WET-CONFIG-TOML", f"{FILE_NAME} is not UTF-8.", "Save it as UTF-8.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         at = re.search(r"at line (\d+)", str(error))
-        where = f", line {at[1]}" if at else ""
-        raise ConfigError("WET-CONFIG-TOML", f"{FILE_NAME}{where}: this is not valid TOML.") from None
+        line = at[1] if at else text.rstrip().count("\n") + 1  # otherwise it is wrong "at end of document"
+        raise ConfigError("WET-CONFIG-TOML", f"{FILE_NAME}, line {line}: this is not valid TOML.") from None
     try:
         return _File.model_validate(data, strict=True), text
     except ValidationError as error:

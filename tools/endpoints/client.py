@@ -360,10 +360,10 @@ def connection_error(name: EndpointName, error: BaseException) -> EndpointError:
     while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__
-    if any(isinstance(link, ssl.SSLError) for link in chain):
+    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
         return EndpointError(
             "WET-ENDPOINT-TLS",
-            f"No trusted TLS connection to {name} could be made.",
+            f"The certificate of {name} is not trusted.",
             "Behind an inspecting proxy, set SSL_CERT_FILE to its certificates.",
         )
     if isinstance(error, httpx.DecodingError):
@@ -374,6 +374,8 @@ def connection_error(name: EndpointName, error: BaseException) -> EndpointError:
         )
     if any(isinstance(link, socket.gaierror) for link in chain):
         what = "its host name is not known"
+    elif any(isinstance(link, ssl.SSLError) for link in chain) and isinstance(error, httpx.ConnectError):
+        what = "no TLS connection could be made"
     elif isinstance(error, httpx.ConnectTimeout):
         what = f"no connection within {CONNECT_TIMEOUT_S:.0f} s"
     elif isinstance(error, httpx.ProxyError):

@@ -47,7 +47,7 @@ def overlay(
     marks: Sequence[Mark],
     *,
     max_side: int = 1024,
-    kind: Literal["PNG", "JPEG"] = "PNG",
+    kind: Literal["PNG", "JPEG"] = "JPEG",
     quality: int = 90,
 ) -> bytes:
     """The image with marks over it, its longer side brought down to `max_side`.
@@ -141,7 +141,8 @@ def _reduced(pixels: NDArray[np.uint8], max_side: int) -> Image.Image:
 def _bytes(image: Image.Image, kind: Literal["PNG", "JPEG"], quality: int) -> bytes:
     out = io.BytesIO()
     if kind == "JPEG":
-        image.save(out, "JPEG", quality=quality)
+        # Without chroma subsampling: coloured lines stay sharp.
+        image.save(out, "JPEG", quality=quality, subsampling=0)
     else:
         image.save(out, "PNG", compress_level=6)
     return out.getvalue()

@@ -12,14 +12,22 @@ _BULLET = re.compile(r"^(?:\(?\d{1,2}[.)](?!\d)|[-*•–])\s*")
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 
-def plain(text: str) -> str:
+def shown(text: str) -> str:
     """One line of text without control, format, surrogate or private characters.
 
-    Format characters (among them those that reverse the direction of writing) could make a report show what it does not
-    say; lone surrogates cannot be written as UTF-8.
+    Control characters could drive a terminal, format characters (among them those that turn the direction of writing)
+    make a page show what its text does not say, and lone surrogates cannot be written as UTF-8.
     """
-    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _DROPPED)
-    line = " ".join(kept.split())
+    if not text.isprintable():
+        text = "".join(
+            " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _DROPPED
+        )
+    return " ".join(text.split())
+
+
+def plain(text: str) -> str:
+    """`shown`, cut to `MAX_CHARACTERS`."""
+    line = shown(text)
     return line if len(line) <= MAX_CHARACTERS else line[:MAX_CHARACTERS].rstrip() + " [cut]"
 
 

@@ -26,9 +26,9 @@ def regions_of(
     """The regions of one statement.
 
     From each cited evidence: those of the observation with the same text; if there is none, those of the observations
-    that the statement's claims are about (the same finding, else a related one, at a side that can be the same); if there
-    are none, those of what the evidence found in the statement's system; else the structures of the system that it
-    measured or segmented. What a statement says is absent is not pointed at.
+    that the statement's claims are about (the same finding, else a related one, at a side that can be the same); if
+    there are none, those of what the evidence found in the statement's system; else the structures of the system that
+    it measured or segmented. What a statement says is absent is not pointed at.
 
     Args:
         text: The statement's text.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from wetread import DISCLAIMER, __version__
 from wetread.evidence import Evidence, Observation
 from wetread.reports.model import Issue, Report, ReportImage, Statement
-from wetread.reports.outline import outline_path
+from wetread.reports.outline import outlines
+from wetread.reports.plain import shown
 from wetread.reports.template import DEFAULT, template_folder, template_names
 from wetread.reports.view import (
     MODE_WORDS,
@@ -26,6 +27,7 @@ from wetread.reports.view import (
     image_title,
     issues_at,
     issues_elsewhere,
+    layer_tints,
     marks,
     model_name,
     pieces,
@@ -34,11 +36,11 @@ from wetread.reports.view import (
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 MAX_PICTURE = 1600
 """Longest side of an embedded picture, in pixels."""
 
-_TINTS = 6
 _STATEMENT_SECTIONS = ("findings", "impression", "recommendation")
 
 
@@ -54,7 +56,10 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
     from markupsafe import Markup
 
     environment = _environment(folders(report.template, workspace))
-    style = _source(environment, "report.css")
+    footer = _css_string(f"{report.disclosure} {DISCLAIMER}")
+    style = (
+        _source(environment, "report.css") + f"@media print {{ @page {{ @bottom-left {{ content: {footer}; }} }} }}\n"
+    )
     script = _source(environment, "report.js")
     drawn = marks(report)
     drawable = {mark.id for mark in drawn if mark.box is not None or mark.mask in pictures}
@@ -124,20 +129,14 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
 def _view(image: ReportImage, drawn: Iterable[Mark], pictures: Mapping[str, bytes]) -> dict[str, Any]:
     shapes = []
     layers: dict[str, dict[str, Any]] = {}
+    drawn = [mark for mark in drawn if mark.image == image.handle]
+    tints = layer_tints(drawn)
     for mark in drawn:
-        shape = _shape(mark, image, pictures) if mark.image == image.handle else None
-        if shape is None:
-            continue
-        layer = layers.setdefault(
-            mark.layer,
-            {
-                "key": mark.layer,
-                "title": mark.layer[:1].upper() + mark.layer[1:],
-                "tint": 0 if mark.layer == "findings" else 1 + sum(key != "findings" for key in layers) % (_TINTS - 1),
-                "shown": True,
-            },
-        )
-        shapes.append({**shape, "tint": layer["tint"], "layer": mark.layer})
+        shape = _shape(mark, image, pictures)
+        if shape is not None:
+            shapes.append({**shape, "tint": tints[mark.layer], "layer": mark.layer})
+            title = mark.layer[:1].upper() + mark.layer[1:]
+            layers.setdefault(mark.layer, {"key": mark.layer, "title": title, "tint": tints[mark.layer]})
     size = round(min(image.rows, image.columns) * 0.05, 1)
     margin = round(image.columns * 0.03, 1)
     left, right = {"left": ("R", "L"), "right": ("L", "R"), "unknown": ("", "")}[image.patient_right_on]
@@ -160,13 +159,15 @@ def _view(image: ReportImage, drawn: Iterable[Mark], pictures: Mapping[str, byte
 
 
 def _shape(mark: Mark, image: ReportImage, pictures: Mapping[str, bytes]) -> dict[str, Any] | None:
+    from wetread.imaging.contours import svg_path
+
     named = mark.label or "region"
     side = f", {mark.side}" if mark.side is not None and mark.side not in named.lower() else ""
     by = ", ".join([*mark.statements, *mark.evidence])
     shape: dict[str, Any] = {"statements": mark.statements, "spoken": f"{named}{side} ({by})" if by else named + side}
     if mark.mask is not None:
         data = pictures.get(mark.mask)
-        path = outline_path(data, rows=image.rows, columns=image.columns) if data is not None else ""
+        path = svg_path(outlines(data, image.rows, image.columns)) if data is not None else ""
         return {**shape, "kind": "mask", "path": path} if path else None
     if mark.box is None:
         return None
@@ -232,10 +233,11 @@ def _placed(report: Report) -> list[dict[str, str]]:
     ]
 
 
-def data_uri(data: bytes) -> str | None:
+def data_uri(data: bytes) -> Markup | None:
     """A picture as a data URI, at most `MAX_PICTURE` pixels a side; None for bytes that are no PNG or JPEG."""
     from io import BytesIO
 
+    from markupsafe import Markup
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -249,7 +251,7 @@ def data_uri(data: bytes) -> str | None:
             data, kind = kept.getvalue(), "JPEG"
     except (UnidentifiedImageError, OSError, ValueError):
         return None
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(data).decode('ascii')}"
+    return Markup(f"data:image/{kind.lower()};base64,{base64.b64encode(data).decode('ascii')}")
 
 
 def folders(template: str, workspace: Path | None) -> tuple[Path, ...]:
@@ -266,15 +268,25 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     return ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folders),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
+def _printable(value: Any) -> Any:
+    return shown(value) if type(value) is str else value
+
+
 def _source(environment: Environment, name: str) -> str:
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
+
+
+def _css_string(text: str) -> str:
+    """A CSS string literal; all but ASCII letters, digits and spaces as escapes (CSS Syntax 3, 4.3.7)."""
+    return '"' + "".join(c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):06x}" for c in text) + '"'
 
 
 def _csp_hash(text: str) -> str:

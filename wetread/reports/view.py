@@ -19,6 +19,15 @@ MODE_WORDS = {
 }
 """For each mode the word that nobody may overlook, and what it means."""
 
+FINDINGS = "findings"
+"""The layer of all boxes."""
+
+TINTS = ("#ffb52e", "#56b4e9", "#e391c4", "#3cc8a0", "#f0e442", "#ff8a4c")
+"""Colours of layers, findings first; told apart by people who see colours differently (after Okabe and Ito 2008).
+
+`report.css` has the same.
+"""
+
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
@@ -111,7 +120,7 @@ def marks(report: Report) -> list[Mark]:
     pointed = [(region, statement.id) for statement in report.statements() for region in statement.regions]
     for region, id in [*pointed, *((region, "") for region in structures)]:
         key = (region.image, region.box, region.mask)
-        kept = found.setdefault(key, _Collected(region, region.label if region.mask else "findings"))
+        kept = found.setdefault(key, _Collected(region, region.label if region.mask else FINDINGS))
         if id and id not in kept.statements:
             kept.statements.append(id)
         kept.evidence += [owner for owner in owners.get(region, ()) if owner not in kept.evidence]
@@ -129,6 +138,12 @@ def marks(report: Report) -> list[Mark]:
         )
         for number, one in enumerate(found.values(), start=1)
     ]
+
+
+def layer_tints(drawn: Iterable[Mark]) -> dict[str, int]:
+    """The place in `TINTS` of each layer of one image: findings first, structures in the order of their names."""
+    layers = sorted({mark.layer for mark in drawn} - {FINDINGS})
+    return {FINDINGS: 0} | {layer: 1 + place % (len(TINTS) - 1) for place, layer in enumerate(layers)}
 
 
 def image_title(image: ReportImage) -> str:

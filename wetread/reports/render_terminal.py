@@ -1,0 +1,198 @@
+"""The report for a terminal, as one rich renderable. Reads well from 60 columns on, with and without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from wetread import DISCLAIMER
+from wetread.reports.model import Issue, Report, Statement
+from wetread.reports.plain import shown
+from wetread.reports.view import (
+    MODE_WORDS,
+    counted,
+    grounding_line,
+    issues_at,
+    issues_elsewhere,
+    model_name,
+    pieces,
+    status_word,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+_STATES = {"normal": ("●", "green"), "abnormal": ("■", "yellow"), "not_assessed": ("○", "dim")}
+_SEVERITIES = {"error": "red", "warning": "yellow", "info": "dim"}
+_OUTCOMES = {"ok": "green", "failed": "red", "abstained": "yellow"}
+
+
+def to_terminal(report: Report) -> RenderableType:
+    """The report as a rich renderable; print it with a `rich.console.Console`.
+
+    Outside text is stripped of control characters, so that it cannot drive the terminal.
+    """
+    from rich.console import Group
+    from rich.padding import Padding
+
+    return Padding(Group(*_parts(report)), (1, 2))
+
+
+def _parts(report: Report) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    exam = next((section.text for section in report.sections if section.name == "exam"), "Report")
+    for mode in report.modes:
+        word, meaning = MODE_WORDS[mode]
+        yield Text.assemble((f" {word} ", "bold black on yellow"), (f" {meaning}", "yellow"))
+    if report.modes:
+        yield Text()
+    yield Text(shown(exam), style="bold")
+    yield Text(f"{report.status} · {report.created:%Y-%m-%d %H:%M} · drafted by {shown(report.language_model)}", "dim")
+    yield Text(f"{grounding_line(report)}" + (f" · {counted(report.issues)}" if report.issues else ""), "dim")
+    yield Text.assemble((shown(report.disclosure), "bold"), " ", (DISCLAIMER, "dim"))
+    if report.incomplete:
+        yield Text.assemble(("Incomplete. ", "bold yellow"), (shown(report.incomplete), "yellow"))
+    yield Text()
+    order = _grid()
+    for section in report.sections:
+        if section.name != "exam":
+            order.add_row(
+                Text(section.title, "dim"), _stack([Text(shown(section.text)), *_issues(report, section.name)])
+            )
+    yield order
+    yield _heading("Findings")
+    yield from _issues(report, "findings")
+    yield _findings(report)
+    yield _heading("Impression")
+    yield from _issues(report, "impression")
+    yield _lines(report, report.impression, numbered=True)
+    if report.recommendations:
+        yield _heading("Recommendation")
+        yield from _issues(report, "recommendation")
+        yield _lines(report, report.recommendations, numbered=False)
+    other = issues_elsewhere(report)
+    if other:
+        yield _heading("Other issues")
+        yield from (_issue(issue) for issue in other)
+    yield _heading("Evidence")
+    yield _evidence(report)
+
+
+def _grid() -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(width=16)
+    grid.add_column(ratio=1)
+    return grid
+
+
+def _heading(title: str) -> RenderableType:
+    from rich.console import Group
+    from rich.rule import Rule
+    from rich.text import Text
+
+    return Group(Text(), Rule(Text(title.upper(), "bold"), align="left", style="dim", characters="─"))
+
+
+def _findings(report: Report) -> RenderableType:
+    from rich.text import Text
+
+    grid = _grid()
+    for system in report.findings:
+        sign, style = _STATES[system.status]
+        head = Text.assemble((shown(system.title), "bold" if system.status != "not_assessed" else "dim"))
+        head.append(f"\n{sign} {status_word(system)}", style)
+        body: list[Text] = []
+        for statement in system.statements:
+            body += [_statement(report, statement), *_issues(report, statement.id)]
+        if system.reason:
+            body.append(Text(shown(system.reason), "italic dim"))
+        if system.status != "not_assessed":
+            body += _issues(report, system.system)
+        else:
+            body += [_issue(issue) for issue in issues_at(report, system.system) if issue.severity != "info"]
+        grid.add_row(head, _stack(body))
+    return grid
+
+
+def _lines(report: Report, statements: Iterable[Statement], *, numbered: bool) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(width=2, justify="right", style="dim")
+    grid.add_column(ratio=1)
+    for number, statement in enumerate(statements, start=1):
+        sign = f"{number}." if numbered else "·"
+        grid.add_row(sign, _stack([_statement(report, statement), *_issues(report, statement.id)]))
+    if not grid.row_count:
+        grid.add_row("", Text("None was drafted.", "italic dim"))
+    return grid
+
+
+def _statement(report: Report, statement: Statement) -> Text:
+    from rich.text import Text
+
+    known = {evidence.id for evidence in report.evidence}
+    text = Text()
+    for piece in pieces(statement, issues_at(report, statement.id)):
+        # pieces keep the blanks at their ends, which `shown` would take away
+        head = " " if piece.text[:1].isspace() else ""
+        tail = " " if piece.text[-1:].isspace() and piece.text.strip() else ""
+        text.append(
+            head + shown(piece.text) + tail, f"underline {_SEVERITIES[piece.severity]}" if piece.severity else ""
+        )
+    for id in statement.evidence:
+        text.append("\u00a0" if id != statement.evidence[0] else " ")
+        text.append(f"[{shown(id)}]" if id in known else f"[{shown(id)}?]", "cyan" if id in known else "red")
+    return text
+
+
+def _issues(report: Report, where: str) -> list[Text]:
+    return [_issue(issue) for issue in issues_at(report, where)]
+
+
+def _issue(issue: Issue) -> Text:
+    from rich.text import Text
+
+    style = _SEVERITIES[issue.severity]
+    return Text.assemble(
+        ("▏ ", style), (f"{issue.code} {issue.severity} ", f"bold {style}"), (shown(issue.message), "dim")
+    )
+
+
+def _stack(texts: Iterable[Text]) -> RenderableType:
+    from rich.console import Group
+
+    return Group(*texts)
+
+
+def _evidence(report: Report) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not report.evidence:
+        return Text("No tool was run.", "italic dim")
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(width=max(len(evidence.id) for evidence in report.evidence), style="cyan")
+    grid.add_column(ratio=1)
+    for evidence in report.evidence:
+        origin = evidence.origin.value
+        line = Text.assemble(
+            (shown(evidence.tool), "bold"),
+            f" · {shown(model_name(evidence))} · ",
+            (origin, "yellow" if origin in ("simulated", "authored", "recorded") else ""),
+            " · ",
+            (evidence.status, _OUTCOMES[evidence.status]),
+            f" · {evidence.latency_ms:,.0f} ms",
+        )
+        below = [Text(shown(evidence.summary), "dim")] if evidence.summary else []
+        if evidence.reason is not None:
+            below.append(Text(f"{evidence.reason.code}: {shown(evidence.reason.message)}", _OUTCOMES[evidence.status]))
+        below += [Text(shown(warning), "yellow") for warning in evidence.warnings]
+        grid.add_row(evidence.id, _stack([line, *below]))
+    return grid

@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -335,11 +336,14 @@ def _reply(call: _Call, rows: list[Any], headers: httpx.Headers, latency_ms: flo
 
 async def _drain(response: httpx.Response) -> None:
     """Read a short body to its end, so that the connection can be used again; its text is nobody's business."""
+    import httpx
+
     size = 0
-    async for chunk in response.aiter_raw():
-        size += len(chunk)
-        if size > _MAX_ERROR_BODY:
-            break
+    with suppress(httpx.HTTPError):  # the status is known and says more
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > _MAX_ERROR_BODY:
+                break
 
 
 async def _read(name: EndpointName, response: httpx.Response) -> bytearray:

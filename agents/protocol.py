@@ -45,6 +45,7 @@ class Protocol:
 
     def __init__(self, workspace: Path | None = None) -> None:
         self._workspace = workspace
+        self._templates: dict[str, ReportTemplate] = {}
 
     @property
     def name(self) -> str:
@@ -61,10 +62,7 @@ class Protocol:
             return _says(NO_STUDY, on_text)
         if reading.accepted:
             return _says(DONE, on_text)
-        try:
-            template = load_template(text_of(reading.facts.get("template")), self._workspace)
-        except WetreadError as error:
-            raise ModelError("WET-MODEL-PROTOCOL", error.message, error.hint) from None
+        template = self._template(text_of(reading.facts.get("template")))
         tools = {tool.name for tool in request.tools}
         planned = next_round(reading, template, tools)
         if not planned:
@@ -81,6 +79,15 @@ class Protocol:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+    def _template(self, name: str) -> ReportTemplate:
+        template = self._templates.get(name)
+        if template is None:
+            try:
+                template = self._templates[name] = load_template(name, self._workspace)
+            except WetreadError as error:
+                raise ModelError("WET-MODEL-PROTOCOL", error.message, error.hint) from None
+        return template
 
 
 def draft_from(messages: Sequence[ChatMessage], template: ReportTemplate) -> Draft:

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 
 from wetread.agents import protocol_wording as words
 from wetread.agents.protocol_phrasing import Line
-from wetread.reports.language import claims, lexicon, system_of
+from wetread.agents.protocol_wording import claims
+from wetread.reports.language import lexicon, system_of
 from wetread.reports.model import Claim
 from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion, Side
 
 NORMAL = "No acute cardiopulmonary abnormality."
+SO_FAR = "No {acute}abnormality in what was assessed. Not assessed: {missing}."
 NOTHING = "Nothing was assessed: no tool gave findings."
 CT = "Chest CT is recommended to characterise the {findings}."
 TELL = "Prompt communication with the referring clinician is advised: {findings}."
+
+CHRONIC = 10
+"""Up to this urgency of the lexicon a finding is old or harmless: where nothing else is, nothing is acute."""
 
 _NEEDS_CT = frozenset({"nodule", "mass", "lung_nodule", "lung_mass"})
 
@@ -22,7 +27,7 @@ _NEEDS_CT = frozenset({"nodule", "mass", "lung_nodule", "lung_mass"})
 def impression_lines(lines: Sequence[Line], template: ReportTemplate) -> list[Line]:
     """The impression: every abnormal finding once, most urgent first, what is certain before what is possible.
 
-    Where nothing is abnormal it says so, of all that was assessed, and names the required systems that were not.
+    Where nothing is abnormal, or nothing acute, it says so first, with the required systems that were not assessed.
     """
     abnormal = [(line, said) for line in lines if (said := abnormal_claims(line.text))]
     abnormal.sort(key=lambda pair: _rank(pair[1]))
@@ -33,7 +38,9 @@ def impression_lines(lines: Sequence[Line], template: ReportTemplate) -> list[Li
         if not new <= told:
             told |= new
             made.append(Line(line.system, words.brief(line.text), line.evidence))
-    return made or [_nothing_abnormal(lines, template)]
+    if all(_rank(said)[0] >= -CHRONIC for _, said in abnormal):
+        made.insert(0, _nothing_acute(lines, template, acute=bool(made)))
+    return made
 
 
 def recommendations(lines: Sequence[Line]) -> list[str]:
@@ -60,7 +67,8 @@ def abnormal_claims(text: str) -> list[Claim]:
     ]
 
 
-def _nothing_abnormal(lines: Sequence[Line], template: ReportTemplate) -> Line:
+def _nothing_acute(lines: Sequence[Line], template: ReportTemplate, *, acute: bool) -> Line:
+    """That nothing is abnormal, or acute, as far as it was assessed."""
     evidence = tuple(dict.fromkeys(id for line in lines for id in line.evidence))
     spoken = {line.system for line in lines}
     spoken |= {system for line in lines for claim in claims(line.text) if (system := system_of(claim))}
@@ -69,7 +77,7 @@ def _nothing_abnormal(lines: Sequence[Line], template: ReportTemplate) -> Line:
         return Line("", NOTHING, ())
     if not missing:
         return Line("", NORMAL, evidence)
-    return Line("", f"No abnormality in what was assessed. Not assessed: {words.listed(missing)}.", evidence)
+    return Line("", SO_FAR.format(acute="acute " if acute else "", missing=words.listed(missing)), evidence)
 
 
 def _rank(said: Sequence[Claim]) -> tuple[int, bool]:

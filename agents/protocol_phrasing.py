@@ -14,7 +14,8 @@ from typing import Any
 
 from wetread.agents import protocol_wording as words
 from wetread.agents.protocol_answers import Asked, Reading, text_of
-from wetread.reports.language import NORMAL, claims, lexicon, system_of
+from wetread.agents.protocol_wording import claims
+from wetread.reports.language import NORMAL, lexicon, system_of
 from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion, Side
 
@@ -24,6 +25,8 @@ UPPER_CARDIOTHORACIC_RATIO = 0.5
 _BY_CLASSIFIER = "by image classification"
 _DISAGREE = "the findings model and image classification disagree"
 _ALONE = "by image classification alone"
+
+_BOX_DIAMETER = re.compile(r"_\d+_diameter$")
 
 # beside the lexicon's own kinds: what a radiograph, and so two tools, often cannot tell apart
 _ALIKE = (frozenset({"consolidation", "pneumonia"}), frozenset({"nodule", "mass"}))
@@ -236,6 +239,8 @@ def _from_classifier(votes: Mapping[str, Vote], spoken: Mapping[str, Assertion])
         entry = lexicon().findings.get(finding)
         if entry is None or not entry.system or any(same(finding, one) for one in spoken):
             continue
+        if vote.says is Assertion.ABSENT and f"{NORMAL}:{entry.system}" in spoken:
+            continue
         if vote.says is Assertion.PRESENT:
             text = words.present(finding, None, uncertain=True).rstrip(".") + f", {_ALONE}."
             lines.append(Line(entry.system, text, (vote.evidence,)))
@@ -253,11 +258,9 @@ def _from_measurements(reading: Reading, spoken: Mapping[str, Assertion]) -> lis
             slot, name = text_of(row.get("slot")), text_of(row.get("name"))
             if name == "cardiothoracic_ratio" and slot:
                 lines.append(Line("heart", _ratio(slot, row, reading, answer, spoken), (answer.evidence,)))
-            elif "diameter" in name and slot:
-                what = name.replace("_", " ").strip()
-                system = next((s for c in claims(what) if (s := system_of(c))), None)
-                if system is not None:
-                    lines.append(Line(system, words.capital(f"{what}: {slot}."), (answer.evidence,)))
+            elif slot and (entry := lexicon().findings.get(_BOX_DIAMETER.sub("", name))) is not None and entry.system:
+                text = f"The box around the {entry.name} measures {slot} along its larger edge."
+                lines.append(Line(entry.system, text, (answer.evidence,)))
     return lines
 
 

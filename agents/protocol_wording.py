@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from wetread.reports.language import claims, lexicon
+from wetread.reports.language import claims as read_claims
+from wetread.reports.language import lexicon
 from wetread.reports.model import Claim
 from wetread.vocabulary import Assertion, Side
 
@@ -42,6 +44,12 @@ _TECHNIQUE = re.compile(
     r"|^(?:comparison|technique|indication|history)\b",
     re.IGNORECASE,
 )
+
+
+@lru_cache(maxsize=1024)
+def claims(text: str) -> tuple[Claim, ...]:
+    """What a text claims. Every rule asks it of the same few sentences."""
+    return read_claims(text)
 
 
 def compares(text: str) -> bool:

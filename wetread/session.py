@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -45,8 +44,6 @@ from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from wetread.insight.library import CaseLibrary
-
-log = logging.getLogger(__name__)
 
 Mode = Literal["simulated", "replay", "authored"]
 Outcome = Literal["answered", "reported", "budget", "cancelled", "failed"]
@@ -84,6 +81,7 @@ class Session:
             where left out. None are asked by the protocol.
         models: Makes the chat model of an agent whose YAML names one of its own. The session closes those.
         tools: Tools beside the built-in ones; one of the same name takes its place.
+        images: The study's pixels where another session of it has prepared them already.
 
     Raises:
         ConfigError: a mistake in the workspace.
@@ -105,13 +103,14 @@ class Session:
         specialists: Sequence[str] | None = None,
         models: Callable[[str], ChatModel] | None = None,
         tools: Sequence[Tool[Any]] = (),
+        images: ImageBank | None = None,
     ) -> None:
         if not isinstance(template, ReportTemplate):
             template = load_template(template or choose_template(study, workspace), workspace)
         check_study(template, study)
         self.study = study
         self.template = template
-        self.images = ImageBank(study)
+        self.images = images or ImageBank(study)
         self.budget = budget or Budget()
         self.report: Report | None = None
         """The last report: accepted, or partial where a turn was cut short. None before the first."""
@@ -250,7 +249,6 @@ class Session:
             self._why_none = str(error)
             raise
         except Exception:
-            log.exception("A turn failed.")
             reading.emit(Notice(code="WET-READING-FAULT", message="The turn failed for a reason of its own."))
             self._why_none = "The turn failed."
             raise

@@ -86,8 +86,6 @@ chat:
           - {finding: pleural effusion, status: present, source: prior_report, quote: small left pleural effusion}
   reviewer:
     - answer: {objections: []}
-    - answer: {objections: []}
-    - answer: {objections: []}
 """
 
 

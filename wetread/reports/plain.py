@@ -12,8 +12,8 @@ _BULLET = re.compile(r"^(?:\(?\d{1,2}[.)](?!\d)|[-*•–])\s*")
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 
-def shown(text: str) -> str:
-    """One line of text without control, format, surrogate or private characters.
+def printable(text: str) -> str:
+    """The text without control, format, surrogate or private characters; white space of any kind becomes blanks.
 
     Control characters could drive a terminal, format characters (among them those that turn the direction of writing)
     make a page show what its text does not say, and lone surrogates cannot be written as UTF-8.
@@ -22,7 +22,12 @@ def shown(text: str) -> str:
         text = "".join(
             " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _DROPPED
         )
-    return " ".join(text.split())
+    return text
+
+
+def shown(text: str) -> str:
+    """`printable`, with every run of white space as one blank and none at the ends."""
+    return " ".join(printable(text).split())
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,17 +92,20 @@ def _pictures(report: Report, artifacts: ArtifactStore, bank: ImageBank) -> tupl
         if mark.mask is not None and data is not None:
             pictures[mark.mask] = data
     overlays: dict[str, bytes] = {}
+    findings = {statement.id for system in report.findings for statement in system.statements}
     for image in report.images:
         with contextlib.suppress(InputError):
             pixels = bank.pixels_now(image.handle)
             pictures[image.handle] = overlay.picture(pixels, max_side=MAX_PICTURE, quality=90)
-            shown = _overlay_marks([mark for mark in drawn if mark.image == image.handle], image, pictures)
+            shown = _overlay_marks([mark for mark in drawn if mark.image == image.handle], image, pictures, findings)
             if shown:
                 overlays[image.handle] = overlay.overlay(pixels, shown)
     return pictures, overlays
 
 
-def _overlay_marks(drawn: Sequence[Mark], image: ReportImage, pictures: Mapping[str, bytes]) -> list[overlay.Mark]:
+def _overlay_marks(
+    drawn: Sequence[Mark], image: ReportImage, pictures: Mapping[str, bytes], findings: Set[str]
+) -> list[overlay.Mark]:
     from wetread.imaging import overlay
 
     found = []
@@ -113,7 +116,8 @@ def _overlay_marks(drawn: Sequence[Mark], image: ReportImage, pictures: Mapping[
             outline = outlines(pictures[mark.mask], image.rows, image.columns)
             found.append(overlay.Mark(label=mark.label, outline=outline, colour=colour))
         elif mark.box is not None:
-            found.append(overlay.Mark(label=" ".join(mark.statements), box=mark.box, colour=colour))
+            named = " ".join(id for id in mark.statements if id in findings)
+            found.append(overlay.Mark(label=named, box=mark.box, colour=colour))
     return found
 
 

@@ -16,7 +16,7 @@ from wetread import DISCLAIMER, __version__
 from wetread.evidence import Evidence, Observation
 from wetread.reports.model import Issue, Report, ReportImage, Statement
 from wetread.reports.outline import outlines
-from wetread.reports.plain import shown
+from wetread.reports.plain import printable
 from wetread.reports.template import DEFAULT, template_folder, template_names
 from wetread.reports.view import (
     MODE_WORDS,
@@ -69,6 +69,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
         found = issues_at(report, statement.id)
         return {
             "id": statement.id,
+            "sign": statement.id if statement.section == "findings" else "",
             "pieces": pieces(statement, found),
             "evidence": statement.evidence,
             "issues": found,
@@ -218,7 +219,9 @@ def _placed(report: Report) -> list[dict[str, str]]:
     """The issues as a list of links to where they stand."""
     anchors = {section.name: (f"section-{section.name}", section.title) for section in report.sections}
     anchors |= {system.system: (f"system-{system.system}", system.title) for system in report.findings}
-    anchors |= {statement.id: (statement.id, statement.id) for statement in report.statements()}
+    anchors |= {one.id: (one.id, one.id) for system in report.findings for one in system.statements}
+    for title, statements in (("Impression", report.impression), ("Recommendation", report.recommendations)):
+        anchors |= {one.id: (one.id, f"{title} {number}") for number, one in enumerate(statements, start=1)}
     anchors |= {name: ("report", name.capitalize()) for name in _STATEMENT_SECTIONS}
     order: list[Issue] = sorted(report.issues, key=lambda issue: SEVERITIES.index(issue.severity))
     return [
@@ -276,7 +279,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
 
 
 def _printable(value: Any) -> Any:
-    return shown(value) if type(value) is str else value
+    return printable(value) if type(value) is str else value
 
 
 def _source(environment: Environment, name: str) -> str:

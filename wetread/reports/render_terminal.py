@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wetread import DISCLAIMER
 from wetread.reports.model import Issue, Report, Statement
-from wetread.reports.plain import shown
+from wetread.reports.plain import printable, shown
 from wetread.reports.view import (
     MODE_WORDS,
     counted,
@@ -104,33 +104,39 @@ def _findings(report: Report) -> RenderableType:
     grid = _grid()
     for system in report.findings:
         sign, style = _STATES[system.status]
-        head = Text.assemble((shown(system.title), "bold" if system.status != "not_assessed" else "dim"))
-        head.append(f"\n{sign} {status_word(system)}", style)
-        body: list[Text] = []
-        for statement in system.statements:
-            body += [_statement(report, statement), *_issues(report, statement.id)]
-        if system.reason:
-            body.append(Text(shown(system.reason), "italic dim"))
-        if system.status != "not_assessed":
-            body += _issues(report, system.system)
-        else:
+        head = Text.assemble(
+            (f"{sign} ", style), (shown(system.title), "dim" if system.status == "not_assessed" else "")
+        )
+        body: list[RenderableType] = [_line(report, one, one.id) for one in system.statements]
+        if system.status == "not_assessed":
+            body.append(Text.assemble("Not assessed. ", (shown(system.reason or ""), "italic dim")))
             body += [_issue(issue) for issue in issues_at(report, system.system) if issue.severity != "info"]
+        else:
+            head.append(f"\n  {status_word(system)}", style)
+            body += [Text(shown(system.reason), "italic dim")] if system.reason else []
+            body += _issues(report, system.system)
         grid.add_row(head, _stack(body))
     return grid
 
 
 def _lines(report: Report, statements: Iterable[Statement], *, numbered: bool) -> RenderableType:
-    from rich.table import Table
     from rich.text import Text
 
+    lines = [_line(report, one, f"{number}." if numbered else "·") for number, one in enumerate(statements, start=1)]
+    return _stack(lines or [Text("None was drafted.", "italic dim")])
+
+
+def _line(report: Report, statement: Statement, sign: str) -> Table:
+    return _hanging(sign, "dim", _stack([_statement(report, statement), *_issues(report, statement.id)]))
+
+
+def _hanging(sign: str, style: str, body: RenderableType) -> Table:
+    from rich.table import Table
+
     grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
-    grid.add_column(width=2, justify="right", style="dim")
+    grid.add_column(width=max(2, len(sign)), style=style)
     grid.add_column(ratio=1)
-    for number, statement in enumerate(statements, start=1):
-        sign = f"{number}." if numbered else "·"
-        grid.add_row(sign, _stack([_statement(report, statement), *_issues(report, statement.id)]))
-    if not grid.row_count:
-        grid.add_row("", Text("None was drafted.", "italic dim"))
+    grid.add_row(sign, body)
     return grid
 
 
@@ -140,32 +146,26 @@ def _statement(report: Report, statement: Statement) -> Text:
     known = {evidence.id for evidence in report.evidence}
     text = Text()
     for piece in pieces(statement, issues_at(report, statement.id)):
-        # pieces keep the blanks at their ends, which `shown` would take away
-        head = " " if piece.text[:1].isspace() else ""
-        tail = " " if piece.text[-1:].isspace() and piece.text.strip() else ""
-        text.append(
-            head + shown(piece.text) + tail, f"underline {_SEVERITIES[piece.severity]}" if piece.severity else ""
-        )
+        text.append(printable(piece.text), f"underline {_SEVERITIES[piece.severity]}" if piece.severity else "")
     for id in statement.evidence:
         text.append("\u00a0" if id != statement.evidence[0] else " ")
         text.append(f"[{shown(id)}]" if id in known else f"[{shown(id)}?]", "cyan" if id in known else "red")
     return text
 
 
-def _issues(report: Report, where: str) -> list[Text]:
+def _issues(report: Report, where: str) -> list[Table]:
     return [_issue(issue) for issue in issues_at(report, where)]
 
 
-def _issue(issue: Issue) -> Text:
+def _issue(issue: Issue) -> Table:
     from rich.text import Text
 
     style = _SEVERITIES[issue.severity]
-    return Text.assemble(
-        ("▏ ", style), (f"{issue.code} {issue.severity} ", f"bold {style}"), (shown(issue.message), "dim")
-    )
+    text = Text.assemble((f"{issue.code} {issue.severity} ", f"bold {style}"), (shown(issue.message), "dim"))
+    return _hanging(" ▸", style, text)
 
 
-def _stack(texts: Iterable[Text]) -> RenderableType:
+def _stack(texts: Iterable[RenderableType]) -> RenderableType:
     from rich.console import Group
 
     return Group(*texts)

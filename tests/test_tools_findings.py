@@ -29,9 +29,9 @@ MakeImage = Callable[..., StudyImage]
 
 @pytest.fixture
 def make_image(tmp_path: Path) -> MakeImage:
-    """An image of noise, 120 x 100 unless told."""
+    """An image of noise, 100 x 100 unless told."""
 
-    def make(handle: str = "image_1", rows: int = 120, columns: int = 100, **fields: Any) -> StudyImage:
+    def make(handle: str = "image_1", rows: int = 100, columns: int = 100, **fields: Any) -> StudyImage:
         path = tmp_path / f"{handle}.png"
         rng = np.random.default_rng(len(handle) + int(handle[-1]))
         Image.fromarray(rng.integers(0, 255, (rows, columns), np.uint8)).save(path)
@@ -235,7 +235,7 @@ async def test_a_broken_answer_is_failed_evidence(make_image: MakeImage) -> None
     asked = Asked(Study(images=(make_image(),)), {"outptu": "[]"})
     said = await asked.call()
     assert said["status"] == "failed" and said["code"] == "WET-ENDPOINT-CONTRACT"
-    assert asked.evidence.model.name == "cxrreportgen"
+    assert asked.evidence.model.name == "CXRReportGen"
 
 
 @pytest.mark.parametrize(

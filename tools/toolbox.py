@@ -23,6 +23,8 @@ from wetread.events import ToolFinished, ToolStarted
 from wetread.evidence import Evidence, ModelVersion, PendingEvidence, Reason
 from wetread.tools.arguments import lean_schema, nearest, parse_arguments, shown, validate_arguments
 from wetread.tools.base import _CALL, Arguments, Call, Outcome, Reading, Tool, ToolAnswer
+from wetread.tools.endpoints.envelope import MODEL_NAMES
+from wetread.tools.endpoints.port import EndpointName
 from wetread.tools.shared import Shared
 from wetread.values import canonical_json
 from wetread.vocabulary import Origin
@@ -232,12 +234,12 @@ def _close_failed(
     reason: Reason,
     began: float,
     now: datetime,
-    endpoint: str | None,
+    endpoint: EndpointName | None,
 ) -> ToolAnswer:
     evidence = None
     if pending is not None:
         evidence = pending.close(
-            model=ModelVersion(name=endpoint or call.tool),
+            model=ModelVersion(name=MODEL_NAMES[endpoint] if endpoint else call.tool),
             origin=Origin.CODE,
             status=status,
             reason=reason,

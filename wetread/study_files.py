@@ -1,15 +1,37 @@
-"""Which files a study is made of, and what kind each one is. Opens files, decodes nothing."""
+"""Which files a study is made of, what kind each one is, and what its `study.yaml` says. Decodes nothing.
+
+A `study.yaml`; every key may be left out, and without `images` all images of the folder are taken:
+
+    exam: Chest, two views
+    indication: Cough and fever.
+    history: Former smoker.
+    technique: PA and lateral, upright.
+    age: 61
+    sex: F
+    date: 2026-03-02
+    patient: any text that is the same for the same patient
+    images:
+      - {file: frontal.png, view: PA, patient_right_on: left}
+      - {file: old.png, role: prior, view: PA, date: 2025-01-20}
+    prior_report: {file: old.txt, date: 2025-01-20}
+"""
 
 from __future__ import annotations
 
+import datetime
 import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from wetread.errors import InputError
+from wetread.values import Value
+from wetread.vocabulary import View
+from wetread.yamlfile import YamlFile, load_yaml
 
 MAX_FILES = 2000
 """Files looked at in one folder."""
@@ -175,3 +197,124 @@ def clean_text(text: str, limit: int) -> tuple[str, bool]:
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+def parse_view(text: str) -> View | None:
+    """A view by its name, in any case; `LL`, `RL` and `LAT` count as lateral. None for no such view."""
+    named = {view.value.lower(): view for view in View}
+    named.update({"ll": View.LATERAL, "rl": View.LATERAL, "lat": View.LATERAL})
+    return named.get(text.strip().lower())
+
+
+def view_names() -> str:
+    """The names of the views, for an error."""
+    return ", ".join(view.value for view in View)
+
+
+def _view(value: object) -> View | None:
+    if value is None:
+        return None
+    view = parse_view(value) if isinstance(value, str) else None
+    if view is None:
+        raise ValueError(f"there is no such view; views are {view_names()}")
+    return view
+
+
+def _term(value: str) -> str:
+    if not (value.isascii() and value.isalnum() and len(value) <= 16):
+        raise ValueError("a modality is a DICOM term like CR, DX or CT")
+    return value.upper()
+
+
+class _Entry(Value):
+    # Numbers are texts here: a patient's key or an indication may well be written as one.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class ListedImage(_Entry):
+    """One entry under `images`."""
+
+    file: str = Field(min_length=1)
+    role: Literal["current", "prior"] = "current"
+    view: Annotated[View | None, BeforeValidator(_view)] = None
+    date: datetime.date | None = None
+    patient_right_on: Literal["left", "right", "unknown"] | None = None
+    modality: Annotated[str, AfterValidator(_term)] | None = None
+
+
+class ListedReport(_Entry):
+    """`prior_report`: a file of the folder, or the text itself."""
+
+    file: str | None = Field(default=None, min_length=1)
+    text: str | None = None
+    date: datetime.date | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ListedReport:
+        if (self.file is None) == (self.text is None):
+            raise ValueError("a prior report has either a file or a text")
+        return self
+
+
+class StudySheet(_Entry):
+    """What a `study.yaml` says. None for what it does not say."""
+
+    exam: str | None = None
+    indication: str | None = None
+    history: str | None = None
+    technique: str | None = None
+    age: int | None = Field(default=None, ge=0, le=130)
+    sex: Literal["F", "M", "O"] | None = None
+    patient: str | None = None
+    date: datetime.date | None = None
+    images: tuple[ListedImage, ...] = ()
+    prior_report: ListedReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """A folder with its `study.yaml`: the sheet, the files it lists, and the prior report's text."""
+
+    folder: Path
+    sheet: StudySheet
+    files: tuple[StudyFile, ...]
+    prior_report: str | None
+
+
+def read_sheet(path: Path) -> StudyFolder:
+    """Read and check a `study.yaml`; the files it names must exist and lie in its folder.
+
+    Raises:
+        InputError: `WET-INPUT-YAML`, `WET-INPUT-FILE` and `WET-INPUT-ESCAPE` with file and line, and those of `sniff`
+            and `read_text`.
+    """
+    shown = shown_path(path)
+    document = load_yaml(path, InputError, shown)
+    sheet = document.parse(StudySheet)
+    files = []
+    for number, image in enumerate(sheet.images):
+        named, file = _inside(document, path.parent, image.file, "images", number, "file")
+        files.append(StudyFile(file, named, sniff(file, named), asked_for=True))
+    report = sheet.prior_report
+    text = report.text if report is not None else None
+    if report is not None and report.file is not None:
+        named, file = _inside(document, path.parent, report.file, "prior_report", "file")
+        text = read_text(file, named)
+    return StudyFolder(path.parent, sheet, tuple(files), text)
+
+
+def _inside(document: YamlFile, folder: Path, name: str, *where: str | int) -> tuple[str, Path]:
+    """A listed file, and how it is called in errors. No name leads out of the folder, by dots or by links."""
+    place = f"{document.name}, line {document.line(*where)}"
+    try:
+        file = (folder / name).resolve()
+        inside = file.is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError("WET-INPUT-FILE", f"{place}: this is no usable file name.", "Name a file.") from error
+    if not inside:
+        raise InputError(
+            "WET-INPUT-ESCAPE",
+            f"{place}: the file lies outside the study's folder.",
+            "Copy it into the folder and name it from there.",
+        )
+    return f"{place}: {shown_path(Path(name))}", file

@@ -6,15 +6,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from wetread.deidentify import Identifiers
 from wetread.errors import InputError
 from wetread.imaging import pictures
+from wetread.imaging.header import MAX_FRAMES, DicomFacts, RightOn, one_way, read_dicom
 from wetread.study import ImageSource, PriorReport, Spacing, Study, StudyImage
-from wetread.study_dicom import MAX_FRAMES, DicomFacts, one_way, read_dicom
-from wetread.study_files import YAML_NAMES, StudyFile, clean_text, find_files, read_text, shown_path, sniff
-from wetread.study_yaml import ListedImage, RightOn, Role, StudySheet, parse_view, read_sheet, view_names
+from wetread.study_files import (
+    YAML_NAMES,
+    ListedImage,
+    StudyFile,
+    StudyFolder,
+    StudySheet,
+    clean_text,
+    find_files,
+    parse_view,
+    read_sheet,
+    read_text,
+    shown_path,
+    view_names,
+)
 from wetread.vocabulary import RADIOGRAPH, View
+
+Role = Literal["current", "prior"]
 
 MAX_IMAGES = 1024
 MAX_STUDY_PIXELS = 1_000_000_000
@@ -104,13 +119,16 @@ class _Reader:
             raise InputError(
                 "WET-INPUT-EMPTY", "No study is given.", "Give DICOM files, pictures, or a folder of them."
             )
-        sheet, folder = self._sheet(paths)
-        if sheet is not None and sheet.patient is not None:
+        described = self._described(paths)
+        sheet = described.sheet if described is not None else StudySheet()
+        if sheet.patient:
             self.identifiers.add_value(sheet.patient)
-        if sheet is not None and sheet.images:
-            found = self._images(self._listed_files(sheet.images), sheet.images)
+        if described is not None and described.files:
+            listed = [(file, image.role) for file, image in zip(described.files, sheet.images, strict=True)]
+            found = self._images(listed, sheet.images)
         else:
-            found = self._images([(file, "current") for file in find_files([folder] if folder else paths)])
+            folders = [described.folder] if described is not None else paths
+            found = self._images([(file, "current") for file in find_files(folders)])
         found += self._images([(file, "prior") for file in find_files(prior)], start=len(found))
         found = self._without_copies(found)
         current = [image for image in found if image.role == "current"]
@@ -125,10 +143,11 @@ class _Reader:
         if view is not None:
             found = self._with_view(found, view)
         found = self._as_film(found)
-        return self._compose(found, sheet or StudySheet(), given, prior_report)
+        report = described.prior_report if described is not None else None
+        return self._compose(found, sheet, given, self._report_text(prior_report, report), prior_report is None)
 
-    def _sheet(self, paths: list[Path]) -> tuple[StudySheet | None, Path | None]:
-        """The study's sheet and folder, where there is one."""
+    def _described(self, paths: list[Path]) -> StudyFolder | None:
+        """The study's folder with its sheet, where there is one."""
         for path in paths:
             sheets = [path / name for name in YAML_NAMES if (path / name).is_file()] if path.is_dir() else []
             if path.name in YAML_NAMES and path.is_file():
@@ -140,14 +159,8 @@ class _Reader:
                         f"{shown_path(sheets[0])} describes a whole study, and other paths are given beside it.",
                         "Give that folder alone, or list the other files in study.yaml.",
                     )
-                return read_sheet(sheets[0]), sheets[0].parent
-        return None, None
-
-    def _listed_files(self, images: tuple[ListedImage, ...]) -> list[tuple[StudyFile, Role]]:
-        return [
-            (StudyFile(image.path, image.shown, sniff(image.path, image.shown), asked_for=True), image.role)
-            for image in images
-        ]
+                return read_sheet(sheets[0])
+        return None
 
     def _images(
         self, files: list[tuple[StudyFile, Role]], listed: tuple[ListedImage, ...] = (), start: int = 0
@@ -298,11 +311,16 @@ class _Reader:
         ]
 
     def _compose(
-        self, found: list[_Found], sheet: StudySheet, given: dict[str, str | None], prior_report: Path | None
+        self,
+        found: list[_Found],
+        sheet: StudySheet,
+        given: dict[str, str | None],
+        prior_report: str | None,
+        from_sheet: bool,
     ) -> Study:
         ordered = sorted(found, key=_rank)
         facts = [image.facts for image in ordered if image.facts is not None and image.role == "current"]
-        acquired = sheet.acquired or next((image.acquired for image in ordered if image.role == "current"), None)
+        acquired = sheet.date or next((image.acquired for image in ordered if image.role == "current"), None)
         texts = {}
         for name in ("exam", "indication", "history", "technique"):
             from_header = next((text for one in facts if (text := getattr(one, name, None))), None)
@@ -317,13 +335,14 @@ class _Reader:
                 and (name != "age" or min(told, 90) != header)
             ):
                 self.warnings.append(f"The {name} in study.yaml differs from the image header; study.yaml was taken.")
+        report_date = sheet.prior_report.date if from_sheet and sheet.prior_report is not None else None
         of_patient = next((key for one in facts if (key := one.patient or one.name)), None)
         return Study(
             images=tuple(self._study_images(ordered, acquired)),
             acquired=acquired,
             age_years=min(sheet.age, 90) if sheet.age is not None else age,
             sex=sheet.sex or sex,
-            prior_report=self._prior_report(sheet, prior_report, acquired),
+            prior_report=self._prior_report(prior_report, report_date, acquired),
             warnings=tuple(self.warnings),
             patient_key=one_way("patient", sheet.patient) if sheet.patient else of_patient,
             **texts,
@@ -364,12 +383,13 @@ class _Reader:
                     ),
                 )
 
-    def _prior_report(self, sheet: StudySheet, path: Path | None, acquired: date | None) -> PriorReport | None:
-        raw = read_text(path, shown_path(path)) if path is not None else sheet.prior_report
-        text = self._text(raw, MAX_REPORT, "The prior report")
+    def _report_text(self, path: Path | None, listed: str | None) -> str | None:
+        raw = read_text(path, shown_path(path)) if path is not None else listed
+        return self._text(raw, MAX_REPORT, "The prior report")
+
+    def _prior_report(self, text: str | None, dated: date | None, acquired: date | None) -> PriorReport | None:
         if text is None:
             return None
-        dated = sheet.prior_report_date if path is None else None
         days = (acquired - dated).days if acquired is not None and dated is not None else None
         if days is not None and days < 0:
             self.warnings.append("The prior report is dated after the current study.")
@@ -403,7 +423,7 @@ def _told(image: _Found, listed: ListedImage) -> _Found:
         image,
         patient_right_on=right_on,
         modality=image.modality if image.facts is not None else listed.modality or image.modality,
-        acquired=listed.acquired or image.acquired,
+        acquired=listed.date or image.acquired,
         notes=tuple(notes),
     )
 

@@ -98,8 +98,8 @@ def _decode(source: bytes, runner: DecodeRunner) -> np.ndarray[Any, np.dtype[Any
     elif syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
         array = np.ascontiguousarray(imagecodecs.jpegsof3_decode(source))
     elif syntax == uid.RLELossless:
-        dtype = np.dtype(f"u{runner.bits_allocated // 8}")
-        planes = np.asarray(imagecodecs.dicomrle_decode(source, dtype)).view(dtype)
+        dtype = np.dtype(f"<u{runner.bits_allocated // 8}")
+        planes = np.frombuffer(imagecodecs.dicomrle_decode(source, dtype), dtype)
         planes = planes[: runner.samples_per_pixel * runner.rows * runner.columns]
         planes = planes.reshape(runner.samples_per_pixel, runner.rows, runner.columns)
         array = np.ascontiguousarray(planes.transpose(1, 2, 0)) if colour else planes[0]

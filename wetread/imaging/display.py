@@ -40,6 +40,7 @@ def display(array: Pixels, dataset: Dataset, frame: int) -> Bytes:
     Raises:
         InputError: `WET-INPUT-RESCALE`, `WET-INPUT-LUT`, `WET-INPUT-PIXELS`.
     """
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 3:
         return luminance(array, int(dataset.get("BitsStored") or 8))
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":

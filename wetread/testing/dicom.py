@@ -15,8 +15,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wetread.testing.phantom import Phantom
-
 Compression = Literal[
     "none",
     "implicit",
@@ -53,7 +51,7 @@ LOSSY: tuple[Compression, ...] = ("jpeg", "jpeg extended", "jpeg-ls lossy", "jpe
 
 def write_dicom(
     path: Path,
-    image: Phantom | NDArray[Any],
+    stored: NDArray[Any],
     *,
     modality: str = "DX",
     view: str | None = None,
@@ -68,12 +66,11 @@ def write_dicom(
 
     Args:
         path: Where to.
-        image: A phantom; its gray values are spread over `bits`, its orientation goes into the header. Or stored values
-            as they are: (rows, columns), (rows, columns, 3) or (frames, rows, columns), signed or not, 8 or 16 bits.
+        stored: (rows, columns), (rows, columns, 3) or (frames, rows, columns); integers of 8 or 16 bits, signed or not.
         modality: CR, DX, CT, ...
-        view: View Position; a phantom's own (PA or LL) where not given.
+        view: View Position, where there is one.
         bits: Bits Stored.
-        photometric: With MONOCHROME1 a phantom's values are inverted, so that it looks the same.
+        photometric: Photometric Interpretation; the values are written as they are.
         compression: Transfer syntax.
         preamble: The 128 bytes before the prefix; empty for a file without preamble, prefix and meta information.
         study_date: None for none.
@@ -88,7 +85,6 @@ def write_dicom(
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import UID
 
-    stored = _stored(image, bits, photometric) if isinstance(image, Phantom) else image
     colour = photometric == "RGB"
     frames = stored if stored.ndim == 3 + colour else stored[None]
     dataset = Dataset()
@@ -101,14 +97,7 @@ def write_dicom(
     dataset.Modality = modality
     if study_date is not None:
         dataset.StudyDate = study_date.strftime("%Y%m%d")
-    if isinstance(image, Phantom):
-        dataset.BodyPartExamined = "CHEST"
-        dataset.ViewPosition = view or ("PA" if image.view == "frontal" else "LL")
-        across = {"left": "L", "right": "R", "unknown": "P"}[image.patient_right_on]
-        dataset.PatientOrientation = [across, "F"]
-        dataset.WindowCenter = 2 ** (bits - 1)
-        dataset.WindowWidth = 2**bits
-    elif view is not None:
+    if view is not None:
         dataset.ViewPosition = view
     dataset.SamplesPerPixel = 3 if colour else 1
     dataset.PhotometricInterpretation = photometric
@@ -139,24 +128,6 @@ def write_dicom(
     else:
         dataset.save_as(path, implicit_vr=compression == "implicit", little_endian=compression != "big endian")
     return path
-
-
-def write_picture(path: Path, image: Phantom | NDArray[np.uint8]) -> Path:
-    """Write a phantom (or gray pixels, (rows, columns) uint8) as PNG, JPEG or TIFF, by the suffix of `path`."""
-    from PIL import Image
-
-    Image.fromarray(image.pixels if isinstance(image, Phantom) else image).save(path)
-    return path
-
-
-def _stored(phantom: Phantom, bits: int, photometric: str) -> NDArray[Any]:
-    if not 8 <= bits <= 16:
-        raise ValueError("a phantom is stored in 8 to 16 bits")
-    top = 2**bits - 1
-    values = phantom.pixels if bits == 8 else np.rint(phantom.pixels * (top / 255)).astype(np.uint16)
-    if photometric == "RGB":
-        return np.repeat(values[..., None], 3, axis=2)
-    return (top - values).astype(values.dtype) if photometric == "MONOCHROME1" else values
 
 
 def _sop_class(modality: str) -> str:
@@ -200,7 +171,7 @@ def _encoded(frame: NDArray[Any], compression: Compression, bits: int) -> bytes:
     import imagecodecs
 
     if compression == "rle":
-        return _run_lengths(frame)
+        return _run_lengths(frame, bits)
     if frame.dtype.kind == "i" and compression in ("jpeg", "jpeg extended", "jpeg lossless"):
         raise ValueError("JPEG has no signed values")
     if compression == "jpeg" and frame.dtype != np.uint8:
@@ -231,24 +202,22 @@ def _encoded(frame: NDArray[Any], compression: Compression, bits: int) -> bytes:
     return bytes(data)
 
 
-def _run_lengths(frame: NDArray[Any]) -> bytes:
-    """PS3.5 Annex G: one PackBits segment for each byte plane, most significant first, and a header of offsets."""
-    import imagecodecs
+def _run_lengths(frame: NDArray[Any], bits: int) -> bytes:
+    from pydicom.pixels.encoders.base import get_encoder
+    from pydicom.uid import RLELossless
 
-    samples = frame[..., None] if frame.ndim == 2 else frame
-    segments = []
-    for sample in range(samples.shape[2]):
-        plane = np.ascontiguousarray(samples[..., sample])
-        planes = plane.view(np.uint8).reshape(*plane.shape, plane.dtype.itemsize)
-        for byte in reversed(range(plane.dtype.itemsize)):
-            # Rows are packed one by one: a run does not cross into the next.
-            data = b"".join(imagecodecs.packbits_encode(row.tobytes()) for row in planes[..., byte])
-            segments.append(data + b"\0" * (len(data) % 2))
-    offsets, here = [], 64
-    for segment in segments:
-        offsets.append(here)
-        here += len(segment)
-    header = np.zeros(16, "<u4")
-    header[0] = len(segments)
-    header[1 : 1 + len(offsets)] = offsets
-    return header.tobytes() + b"".join(segments)
+    colour = frame.ndim == 3
+    encoded: bytes = get_encoder(RLELossless).encode(
+        frame,
+        rows=frame.shape[0],
+        columns=frame.shape[1],
+        number_of_frames=1,
+        samples_per_pixel=3 if colour else 1,
+        photometric_interpretation="RGB" if colour else "MONOCHROME2",
+        planar_configuration=0,
+        bits_allocated=frame.dtype.itemsize * 8,
+        bits_stored=bits,
+        pixel_representation=int(frame.dtype.kind == "i"),
+        encoding_plugin="pydicom",
+    )
+    return encoded

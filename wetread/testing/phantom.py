@@ -6,15 +6,18 @@ accuracy. Frontal pictures are seen from the front, the patient's right on the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wetread.evidence import Box
 from wetread.imaging.masks import horizontal_extent, widest_row
+from wetread.testing.dicom import Compression, write_dicom
 from wetread.testing.phantom_anatomy import frontal, lateral
 from wetread.testing.phantom_drawing import Floats, enlarged
 from wetread.testing.phantom_findings import Finding, FindingKind, PatientSide
@@ -67,6 +70,68 @@ class Phantom:
         if heart is None or chest is None:
             raise ValueError("the phantom is too small to measure")
         return (heart[1] - heart[0]) / (chest[2] - chest[1])
+
+    def write_png(self, path: Path) -> Path:
+        """Write the picture without any header; a path ending in .jpg or .tiff makes it one of those."""
+        from PIL import Image
+
+        Image.fromarray(self.pixels).save(path)
+        return path
+
+    def write_dicom(
+        self,
+        path: Path,
+        *,
+        modality: str = "DX",
+        view: str | None = None,
+        bits: int = 12,
+        photometric: Literal["MONOCHROME1", "MONOCHROME2", "RGB"] = "MONOCHROME2",
+        compression: Compression = "none",
+        study_date: date | None = date(2026, 3, 2),
+        elements: Mapping[str, Any] | None = None,
+        preamble: bytes = bytes(128),
+    ) -> Path:
+        """Write the picture as DICOM, with orientation, view and window, and no identifiers but those in `elements`.
+
+        Args:
+            view: View Position; PA or LL where not given.
+            bits: Bits Stored, 8 to 16; gray values are spread over them, inverted for MONOCHROME1, so that the picture
+                looks the same in any form.
+            modality, photometric, compression, study_date, elements, preamble: As `wetread.testing.dicom.write_dicom`.
+
+        Returns:
+            `path`.
+
+        Raises:
+            ValueError: bits out of range, or not known to the compression.
+        """
+        if not 8 <= bits <= 16:
+            raise ValueError("a phantom is stored in 8 to 16 bits")
+        top = 2**bits - 1
+        values = self.pixels if bits == 8 else np.rint(self.pixels * (top / 255)).astype(np.uint16)
+        if photometric == "RGB":
+            values = np.repeat(values[..., None], 3, axis=2)
+        elif photometric == "MONOCHROME1":
+            values = (top - values).astype(values.dtype)
+        across = {"left": "L", "right": "R", "unknown": "P"}[self.patient_right_on]
+        known = {
+            "BodyPartExamined": "CHEST",
+            "PatientOrientation": [across, "F"],
+            "WindowCenter": 2 ** (bits - 1),
+            "WindowWidth": 2**bits,
+        }
+        return write_dicom(
+            path,
+            values,
+            modality=modality,
+            view=view or ("PA" if self.view == "frontal" else "LL"),
+            bits=bits,
+            photometric=photometric,
+            compression=compression,
+            study_date=study_date,
+            elements={**known, **(elements or {})},
+            preamble=preamble,
+        )
 
 
 def chest_phantom(

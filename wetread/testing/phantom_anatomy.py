@@ -78,7 +78,7 @@ def frontal(
     torso, body = _torso()
     air = blurred(full, 2) * (1 - 0.85 * soft)
 
-    film: Floats = torso - 0.34 * air - 0.13 * blurred(full, 16) * (1 - 0.6 * soft)
+    film = np.asarray(torso - 0.34 * air - 0.13 * blurred(full, 16) * (1 - 0.6 * soft), np.float32)
     height, across = _UNIT_GRID[:, None], _UNIT_GRID[None, :]
     spine = np.exp(-(((across - 0.5) / 0.05) ** 4))
     film += 0.085 * spine * (1 + 0.22 * np.cos(height * 2 * math.pi * 15.5)) * body
@@ -89,10 +89,10 @@ def frontal(
     )
     film -= 0.14 * blurred(filled(curve_through(((0.62, 0.8), (0.7, 0.785), (0.77, 0.83), (0.68, 0.87))), GRID), 6)
     film += _bones(rng) * body * (1 - 0.5 * soft)
-    vessels = np.zeros_like(film)
+    vessels: Floats = np.zeros_like(film)
     for hilum, towards in (((0.43, 0.43), -1), ((0.575, 0.42), 1)):
         bulge = np.exp(-(((across - hilum[0]) / 0.035) ** 2) - ((height - hilum[1]) / 0.06) ** 2)
-        vessels = np.maximum(vessels, lung_markings(rng, hilum, towards, GRID)) + 0.55 * bulge
+        vessels = np.maximum(vessels, lung_markings(rng, hilum, towards, GRID)) + np.float32(0.55) * bulge
     placed = []
     for finding in findings:
         lung, curve, outward = (right, right_curve, -1) if finding.side == "right" else (left, left_curve, 1)

@@ -17,11 +17,13 @@ from wetread.imaging.pictures import check_size
 from wetread.imaging.pixels import read_header, transfer_syntax
 from wetread.imaging.quiet import quiet_pydicom
 from wetread.study import Spacing
-from wetread.study_yaml import RightOn, Sex
 from wetread.vocabulary import RADIOGRAPH, View
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
+
+RightOn = Literal["left", "right", "unknown"]
+Sex = Literal["F", "M", "O"]
 
 MAX_FRAMES = 512
 """Frames of one file. A chest series is a handful of images; a longer run needs a tool of its own."""
@@ -349,7 +351,7 @@ def _right_on(dataset: Dataset) -> RightOn:
     if not rows_run and len(cosines) == 6 and abs(cosines[0]) > 0.7:
         rows_run = "L" if cosines[0] > 0 else "R"
     # Rows that run towards the patient's left have the patient's right where they begin.
-    sides: dict[str, Literal["left", "right"]] = {"L": "left", "R": "right"}
+    sides: dict[str, RightOn] = {"L": "left", "R": "right"}
     return sides.get(rows_run, "unknown")
 
 

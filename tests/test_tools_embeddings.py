@@ -70,9 +70,12 @@ class Port(SimulatedEndpoints):
             rows=reply.rows,
             origin=reply.origin,
             model_name=reply.model_name,
-            model_version=self.version,
+            model_version=self.version_for(request),
             latency_ms=reply.latency_ms,
         )
+
+    def version_for(self, request: EndpointRequest) -> str:
+        return self.version
 
     @property
     def texts(self) -> list[str]:
@@ -224,9 +227,8 @@ async def test_texts_of_another_model_version_are_asked_for_again(ask: MakeReadi
 
 async def test_a_model_that_changes_between_two_calls_is_not_compared(ask: MakeReading) -> None:
     class Fickle(Port):
-        async def score(self, request: EndpointRequest) -> EndpointReply:
-            self.version = "v1" if "image" in request.columns else "v2"
-            return await super().score(request)
+        def version_for(self, request: EndpointRequest) -> str:
+            return "v1" if "image" in request.columns else "v2"
 
     said = await ask(port=Fickle({})).call("classify", findings=["mass"])
     assert said["status"] == "failed" and said["code"] == "WET-ENDPOINT-CONTRACT"

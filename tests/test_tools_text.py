@@ -197,7 +197,11 @@ def with_evidence(reading: Reading) -> None:
 GOOD = {
     "findings": [
         {"system": "pleura", "text": "Right pleural effusion. No pneumothorax.", "evidence": ["E1"]},
-        {"system": "heart", "text": "Heart size is normal, with a ratio of {E2.cardiothoracic_ratio}.", "evidence": ["E2"]},
+        {
+            "system": "heart",
+            "text": "Heart size is normal, with a ratio of {E2.cardiothoracic_ratio}.",
+            "evidence": ["E2"],
+        },
     ],
     "impression": [{"text": "Right pleural effusion.", "evidence": ["E1"]}],
     "not_assessed": dict.fromkeys(

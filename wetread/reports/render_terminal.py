@@ -85,7 +85,7 @@ def _grid() -> Table:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    grid.add_column(width=16)
+    grid.add_column(width=18)
     grid.add_column(ratio=1)
     return grid
 
@@ -104,18 +104,16 @@ def _findings(report: Report) -> RenderableType:
     grid = _grid()
     for system in report.findings:
         sign, style = _STATES[system.status]
-        head = Text.assemble(
-            (f"{sign} ", style), (shown(system.title), "dim" if system.status == "not_assessed" else "")
-        )
+        head = Text(shown(system.title), "dim" if system.status == "not_assessed" else "")
         body: list[RenderableType] = [_line(report, one, one.id) for one in system.statements]
         if system.status == "not_assessed":
             body.append(Text.assemble("Not assessed. ", (shown(system.reason or ""), "italic dim")))
             body += [_issue(issue) for issue in issues_at(report, system.system) if issue.severity != "info"]
         else:
-            head.append(f"\n  {status_word(system)}", style)
+            head.append(f"\n{status_word(system)}", style)
             body += [Text(shown(system.reason), "italic dim")] if system.reason else []
             body += _issues(report, system.system)
-        grid.add_row(head, _stack(body))
+        grid.add_row(_hanging(sign, style, head), _stack(body))
     return grid
 
 
@@ -127,14 +125,14 @@ def _lines(report: Report, statements: Iterable[Statement], *, numbered: bool) -
 
 
 def _line(report: Report, statement: Statement, sign: str) -> Table:
-    return _hanging(sign, "dim", _stack([_statement(report, statement), *_issues(report, statement.id)]))
+    return _hanging(sign, "dim", _stack([_statement(report, statement), *_issues(report, statement.id)]), width=2)
 
 
-def _hanging(sign: str, style: str, body: RenderableType) -> Table:
+def _hanging(sign: str, style: str, body: RenderableType, width: int = 1) -> Table:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
-    grid.add_column(width=max(2, len(sign)), style=style)
+    grid.add_column(width=max(width, len(sign)), style=style)
     grid.add_column(ratio=1)
     grid.add_row(sign, body)
     return grid

@@ -13,10 +13,12 @@ from wetread.agents.protocol_phrasing import Line, in_order
 from wetread.agents.protocol_wording import claims
 from wetread.reports.language import system_of
 from wetread.reports.template import ReportTemplate
+from wetread.vocabulary import Assertion
 
 UNCONFIRMED = "What tools said of it could not be confirmed."
 
 _REWORDED = frozenset({"PRI-1"})
+_OPPOSED = frozenset({"GRD-2"})
 _ADDED = frozenset({"CON-4"})
 _SYSTEM = frozenset({"SEC-1"})
 
@@ -44,9 +46,10 @@ def read_plan(arguments: Mapping[str, Any], template: ReportTemplate) -> Plan:
 def repaired_plan(plan: Plan, issues: Sequence[Mapping[str, Any]], template: ReportTemplate) -> Plan:
     """The draft without what its issues of severity error are about.
 
-    A comparison is taken out of its sentence; a finding that the impression lost comes back to it; any other
-    statement that an error is about is dropped. The impression then follows the findings that are left; a system that
-    lost all its statements is not assessed.
+    A comparison is taken out of its sentence; evidence that says the opposite is not cited for it; a finding that the
+    impression lost comes back to it; a normal or negative statement that an error is about is dropped. What a tool saw
+    is never dropped: said as plainly as can be, it stays, with the issue if that helps nothing. The impression then
+    follows the findings that are left; a system that lost all its statements is not assessed.
     """
     places = _places(plan)
     findings: dict[int, Line | None] = {}
@@ -60,11 +63,10 @@ def repaired_plan(plan: Plan, issues: Sequence[Mapping[str, Any]], template: Rep
         section, place = places.get(where, ("", -1))
         if section == "findings":
             line = findings.get(place, plan.findings[place])
-            findings[place] = _mended(line, code)
+            findings[place] = _mended(line, code, issue)
         elif section == "impression":
-            if code in _ADDED:
-                impression_changed = True
-            else:
+            impression_changed = True
+            if code not in _ADDED:
                 dropped.add(place)
         elif code in _SYSTEM and template.system(where) is not None:
             reasons.setdefault(where, UNCONFIRMED)
@@ -76,8 +78,8 @@ def repaired_plan(plan: Plan, issues: Sequence[Mapping[str, Any]], template: Rep
     changed = any(line != plan.findings[place] for place, line in findings.items())
     impression = tuple(line for place, line in enumerate(plan.impression) if place not in dropped)
     if changed or impression_changed or not impression:
-        banned = {plan.impression[place].text for place in dropped}
-        impression = tuple(line for line in impression_lines(kept, template) if line.text not in banned)
+        banned = {plan.impression[place] for place in dropped if not abnormal_claims(plan.impression[place].text)}
+        impression = tuple(line for line in impression_lines(kept, template) if replace(line, system="") not in banned)
     for line in plan.findings:
         if not _spoken(line.system, kept):
             reasons.setdefault(line.system, UNCONFIRMED)
@@ -92,16 +94,25 @@ def _places(plan: Plan) -> dict[str, tuple[str, int]]:
     return {f"S{number}": where for number, where in enumerate(counted, 1)}
 
 
-def _mended(line: Line | None, code: str) -> Line | None:
+def _mended(line: Line | None, code: str, issue: Mapping[str, Any]) -> Line | None:
     if line is None or code in _ADDED:
         return line
-    if code in _REWORDED:
-        bare = words.without_comparison(line.text)
-        if bare is None:
-            there = abnormal_claims(line.text)
-            bare = " ".join(words.present(claim.finding, claim.side) for claim in there if claim.finding)
-        return replace(line, text=bare) if bare and bare != line.text else None
-    return None
+    if code in _REWORDED and (bare := words.without_comparison(line.text)) is not None:
+        return replace(line, text=bare)
+    if code in _OPPOSED and (left := tuple(id for id in line.evidence if id not in (issue.get("evidence") or ()))):
+        return replace(line, evidence=left)
+    return _plain(line)
+
+
+def _plain(line: Line) -> Line | None:
+    """Only what it says is abnormal, in the plainest words; nothing where it says nothing of the kind."""
+    there = abnormal_claims(line.text)
+    said = [
+        words.present(claim.finding, claim.side, uncertain=claim.assertion is Assertion.UNCERTAIN)
+        for claim in there
+        if claim.finding
+    ]
+    return replace(line, text=" ".join(dict.fromkeys(said))) if said else None
 
 
 def _spoken(system: str, lines: Iterable[Line]) -> bool:

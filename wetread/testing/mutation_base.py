@@ -122,13 +122,18 @@ def _gap(passage: Passage, rng: Random) -> tuple[int, str, str]:
 
 def remove(report: TextReport, gone: list[Sentence], note: str) -> Mutation:
     """Take sentences away, each with its number or bullet and the gap behind it."""
+    ends = {(one.field, one.section): one.end for one in report.passages()}
     edits = []
     for sentence in gone:
         text = report.fields()[sentence.field]
         start, end = sentence.start, sentence.end
         if number := re.search(r"[ \t]*(?:\(?\d{1,2}[.)]|[-*•])[ \t]+$", text[:start]):
             start = number.start()
-        end += len(re.match(r"[ \t]*\n?", text[end:]).group())  # type: ignore[union-attr]
+        gap = re.match(r"[ \t]*\n?", text[end:])
+        if sentence.end < ends[sentence.field, sentence.section]:
+            end += gap.end() if gap else 0
+        else:
+            start = len(text[:start].rstrip(" \t"))
         edits.append(Edit(sentence.field, start, end, ""))
     first = min(edits, key=lambda edit: edit.start)
     return Mutation(report.edited(edits), gone[0].section, first.start, first.start, note)
@@ -151,10 +156,11 @@ def impression(report: TextReport) -> list[Sentence]:
 
 
 def speaking(report: TextReport) -> list[Sentence]:
-    """The sentences in which the reader speaks: findings, impression, recommendation, or a text without headings."""
+    """The sentences in which the reader speaks: findings, impression, recommendation, and what stands under no heading
+    where no findings have one."""
     found = report.sentences("findings", "impression", "recommendation", "communication")
-    if report.passage("findings") is None and report.passage("impression") is None:
-        found = report.sentences(BODY)
+    if report.passage("findings") is None:
+        found = report.sentences(BODY) + found
     return found
 
 

@@ -277,9 +277,9 @@ DEVICES = (
 )
 
 CRITICAL = _words(
-    r"(?:hydro)?pneumothora(?:x|ces)|ptx|pneumoperitoneum|pneumomediastinum|free (?:intraperitoneal "
+    r"(?:hydro|ha?emo)?pneumothora(?:x|ces)|ptx|pneumoperitoneum|pneumomediastinum|free (?:intraperitoneal "
     r"|peritoneal |subdiaphragmatic )?(?:air|gas)"
-    r"|tension|malposition\w*|misplaced|(?:main|mainstem|main stem|lobe) bronch\w*|mediastinal widening"
+    r"|tension|malposition\w*|misplaced|(?:main|mainstem|main stem|lobe) bronch(?:us|i)|mediastinal widening"
     r"|widen\w* mediastin\w*|massive"
 )
 """Words of the critical findings of the default list."""
@@ -294,7 +294,8 @@ COMMUNICATED = re.compile(
 """Words of a sentence that tells of a communication."""
 
 _DOUBT = _words(
-    r"no|not|non|without|negative|absent|absence|free|clear|resol\w+|den(?:y|ies|ied)|unlikely|exclu\w+"
+    r"no|not|non|without|negative|absent|absence|free(?! (?:air|gas|intra|peri|sub))|clear|resol\w+|den(?:y|ies"
+    r"|ied)|unlikely|exclu\w+"
     r"|rule[sd]?|cannot|can't|possib\w+|may"
     r"|might|could|would|should|likely|probab\w+|suspect\w*|suspicio\w+|question\w*|equivocal|versus|vs|or|if"
     r"|histor\w+|previous\w*|prior"
@@ -330,7 +331,7 @@ SIDE = re.compile(r"\b(?P<side>left|right)(?=(?:-sided)?\b)", re.IGNORECASE)
 _SIDE_NAMES = re.compile(
     r"(?:right|left)[- ](?:heart|atri\w+|ventric\w+|cardiac|to|sided heart|sided cardiac|sided aort\w+|arch"
     r"|aort\w+)|to-(?:left|right)"
-    r"|all right|(?:left|right) (?:and|or|/|to) (?:left|right)|(?:left|right)(?:ward)? (?:greater|less|more|larger)"
+    r"|\ball right|(?:left|right) (?:and|or|/|to) (?:left|right)|(?:left|right)(?:ward)? (?:greater|less|more|larger)"
     r"|(?:>|than) ?(?:the )?(?:left|right)|middle lobe|lingula|\brml\b|\b[rl]\s?[><]|\b(?:rul|rll|lul|lll|rij|lij)\b",
     re.IGNORECASE,
 )

@@ -54,7 +54,9 @@ def lat_2(report: TextReport, rng: Random) -> Mutation | None:
         asked = _asked_side(report, entry.term)
         saying = [sentence for sentence in speaking(report) if entry.term.search(sentence.text)]
         sided = [sentence for sentence in saying if SIDE.search(sentence.text)]
-        if asked is None or not sided or any(one_side(sentence.text) != asked for sentence in sided):
+        if asked is None or any(one_side(sentence.text) != asked for sentence in sided):
+            continue
+        if not any(asserts(sentence, entry.term) for sentence in sided):
             continue
         edits = [Edit(one.field, one.start, one.end, swap_side(one.text)) for one in sided]
         note = f"{entry.name} on the other side than in the order"
@@ -66,8 +68,23 @@ def _asked_side(report: TextReport, term: re.Pattern[str]) -> str | None:
     """The one side on which the order or the indication speaks of the thing."""
     asked = [sentence.text for sentence in report.sentences("indication", "history", "exam")]
     asked += [text for text in (report.order.indication, report.order.exam) if text]
-    named = {one_side(text) for text in asked if term.search(text)} - {None}
+    named = {side for text in asked for side in _sides_before(text, term)}
     return named.pop() if len(named) == 1 else None
+
+
+_ADJECTIVE = re.compile(r"\b(?P<side>left|right)(?:-sided| sided)?(?P<between>(?: [\w-]+){0,3}) $", re.IGNORECASE)
+
+
+def _sides_before(text: str, term: re.Pattern[str]) -> set[str]:
+    """The sides that stand as an adjective before the thing, with no other thing between."""
+    found = set()
+    for match in term.finditer(text):
+        before = _ADJECTIVE.search(text[: match.start()])
+        if before is None or re.search(r"\b(?:and|or|with|after|of|for|to|than|from|in|on)\b", before["between"]):
+            continue
+        if not any(entry.term.search(before["between"]) for entry in (*FINDINGS, *DEVICES)):
+            found.add(before["side"].lower())
+    return found
 
 
 @injector("lat-4", "LAT-4")

@@ -12,6 +12,7 @@ from wetread.testing.mutation_base import (
     findings,
     heading_start,
     impression,
+    in_style,
     injector,
     insert,
     remove,
@@ -150,13 +151,11 @@ def pri_3(report: TextReport, rng: Random) -> Mutation | None:
     place = _place(report)
     if place is None or not compares(report):
         return None
-    sentence = f"Comparison: chest radiograph of {_spelt(day, rng)}."
+    spelt = _spelt(day, rng)
     if passage is not None:
-        edit = Edit(passage.field, passage.start, passage.end, sentence.removeprefix("Comparison: ").capitalize())
+        edit = Edit(passage.field, passage.start, passage.end, in_style(f"Chest radiograph of {spelt}.", passage.text))
         return replace(report, "comparison", edit, "a comparison of the future")
-    return insert(
-        report, place, f"Compared with the radiograph of {_spelt(day, rng)}.", rng, "a comparison of the future"
-    )
+    return insert(report, place, f"Compared with the radiograph of {spelt}.", rng, "a comparison of the future")
 
 
 @injector("num-1", "NUM-1")
@@ -308,8 +307,10 @@ def crt_1_added(report: TextReport, rng: Random) -> Mutation | None:
 
 
 _CLOCK = re.compile(
-    r",? ?(?:\b(?:at|by|around|timed)\b )?\b(?:\d{1,2}[:.]\d{2}(?: ?(?:hours|hrs|h|am|pm|a\.m\.|p\.m\.))?|\d{4} ?h(?:ou)?rs)(?![\w:])"
-    r"(?P<since>[ ,]+(?:on \d|(?:\w+[ -]){0,3}minutes?|at the time|on reading|directly|immediately|on the (?:same|day)|within)[^.;]*)?",
+    r",? ?(?:\b(?:at|by|around|timed)\b )?"
+    r"\b(?:\d{1,2}[:.]\d{2}(?: ?(?:hours|hrs|h|am|pm|a\.m\.|p\.m\.))?|\d{4} ?h(?:ou)?rs)(?![\w:])"
+    r"(?P<since>[ ,]+(?:on \d|(?:\w+[ -]){0,3}minutes?|(?:\w+ )?seconds|at the time|on reading|directly|immediately"
+    r"|on the (?:same|day)|within)[^.;]*)?",
     re.IGNORECASE,
 )
 """The hour of a communication, with what is said of how long after the discovery it was."""

@@ -131,7 +131,7 @@ def false_negation(report: TextReport, rng: Random) -> Mutation | None:
         for finding in FINDINGS
         if any(asserts(one, finding.term) for one in findings(report))
         for other in impression(report)
-        if asserts(other, finding.term)
+        if asserts(other, finding.term) and not COMMUNICATED.search(other.text)
     ]
     if not found:
         return None

@@ -47,7 +47,7 @@ _HEADINGS = {
 _HEADING = re.compile(
     r"(?:^|(?<=[.!?] )|(?<=[.!?]  ))(?P<lead>[ \t]*(?:#+ |\*\*)?)(?:"
     + "|".join(f"(?P<{name}>{words})" for name, words in _HEADINGS.items())
-    + r")(?P<tail>(?:\*\*)?[ \t]*(?::|-(?=[ \t])|–)(?:\*\*)?|[ \t]*$)",
+    + r")(?P<tail>(?:\*\*)?[ \t]*(?::|-(?=[ \t]|$)|–)(?:\*\*)?|[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ENUMERATOR = re.compile(r"[ \t]*(?:\(?\d{1,2}[.)](?=\s)|[-*•–](?=\s)|[a-h]\))[ \t]*")

@@ -20,9 +20,14 @@ from wetread.imaging.prepare import Preparation
 from wetread.reports.model import Claim, Grounding, Issue, Report, Section, Statement, SystemFindings
 from wetread.scenarios.authored import AuthoredEndpoints, AuthoredImage, AuthoredModel, read_authored
 from wetread.scenarios.expectations import check_expectations
-from wetread.scenarios.scenario import Expectations, Scenario, find_scenarios
+from wetread.scenarios.runner import LiveSources, run_scenario
+from wetread.scenarios.scenario import BUILT_IN, Expectations, Scenario, find_scenarios
 from wetread.scenarios.sources import Outage
+from wetread.scenarios.tape import Mode, TapeMiss
+from wetread.scenarios.tape_file import load_tape
 from wetread.study_reading import read_study
+from wetread.testing.phantom import chest_phantom
+from wetread.testing.scripted import ScriptedModel, calls
 from wetread.testing.simulated import SimulatedEndpoints
 from wetread.tools.endpoints import cxrreportgen, medimageinsight, medimageparse
 from wetread.tools.endpoints.port import EndpointRequest
@@ -339,3 +344,142 @@ async def test_an_endpoint_that_is_down_answers_503() -> None:
         False,
         True,
     ]
+
+
+# --- running
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A workspace with the scenario `mine`, read by the protocol from simulated endpoints."""
+    scenario = write_scenario(tmp_path, "endpoints: simulated\nstudy: {view: PA, indication: Cough.}\n")
+    (scenario.folder / "study").mkdir()
+    chest_phantom(256).write_png(scenario.folder / "study" / "chest.png")
+    return tmp_path
+
+
+def rewrite(workspace: Path, old: str, new: str) -> Scenario:
+    path = workspace / "scenarios" / "mine" / "scenario.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return Scenario(path.parent)
+
+
+async def test_a_recording_is_replayed_to_the_byte(workspace: Path) -> None:
+    scenario = Scenario(workspace / "scenarios" / "mine")
+    recorded = await run_scenario(scenario, Mode.RECORD, workspace=workspace)
+    assert recorded.differences == ()
+    assert {path.name for path in recorded.written} == {"tape.json", "report.json"}
+    replayed = await run_scenario(scenario, workspace=workspace)
+    assert replayed.differences == ()
+    assert replayed.report == recorded.report
+    assert replayed.report is not None
+    assert set(replayed.report.modes) == {"replay", "simulated"}
+    assert {item.origin for item in replayed.report.evidence} <= {Origin.SIMULATED, Origin.CODE}
+
+
+async def test_a_changed_request_is_told_though_the_tool_only_failed(workspace: Path) -> None:
+    scenario = Scenario(workspace / "scenarios" / "mine")
+    await run_scenario(scenario, Mode.RECORD, workspace=workspace)
+    changed = rewrite(workspace, "Cough.", "Fever.")
+    result = await run_scenario(changed, workspace=workspace)
+    told = [difference for difference in result.differences if "WET-TAPE-MISS" in difference.what]
+    assert any('-   "Cough."' in difference.diff and '+   "Fever."' in difference.diff for difference in told)
+    assert any("WET-TAPE-UNUSED" in difference.what for difference in result.differences)
+
+
+async def test_an_endpoint_that_is_down_stays_down_in_the_replay(workspace: Path) -> None:
+    scenario = rewrite(
+        workspace,
+        "endpoints: simulated\n",
+        "endpoints: simulated\ndown: [cxrreportgen]\nabsent: [medimageinsight]\n"
+        "expect:\n  evidence:\n"
+        "    - {tool: report_findings, status: failed, code: WET-ENDPOINT-UNAVAILABLE}\n"
+        "    - {tool: classify, status: abstained}\n"
+        "  not_assessed: [pleura, bones]\n",
+    )
+    result = await run_scenario(scenario, Mode.RECORD, workspace=workspace)
+    assert result.differences == ()
+    assert [record.error.status for record in load_tape(scenario.tape).endpoints if record.error] == [503]
+
+
+async def test_a_recording_needs_its_sources(workspace: Path) -> None:
+    scenario = rewrite(workspace, "endpoints: simulated", "endpoints: configured")
+    with pytest.raises(ConfigError, match="real endpoints, and none are configured"):
+        await run_scenario(scenario, Mode.RECORD, workspace=workspace)
+    scenario = rewrite(workspace, "endpoints: configured", "endpoints: simulated\nmodel: tape")
+    with pytest.raises(ConfigError, match="a language model, and none is configured"):
+        await run_scenario(scenario, Mode.RECORD, workspace=workspace)
+    assert not scenario.tape.exists()
+
+
+DRAFT = {
+    "findings": [{"system": "pleura", "text": "No pneumothorax.", "evidence": ["E1"]}],
+    "impression": [{"text": "No pneumothorax.", "evidence": ["E1"]}],
+}
+
+
+async def test_a_language_model_is_recorded_and_refreshed(workspace: Path) -> None:
+    scenario = rewrite(workspace, "endpoints: simulated", "endpoints: simulated\nmodel: tape")
+
+    def live() -> LiveSources:
+        def answer(agent: str) -> Any:
+            drafts = [calls(("submit_report", DRAFT))] * 3
+            return [calls(("classify", {})), *drafts] if agent == "orchestrator" else ['{"objections": []}'] * 3
+
+        return LiveSources(model=ScriptedModel({agent: answer(agent) for agent in ("orchestrator", "reviewer")}))
+
+    result = await run_scenario(scenario, Mode.RECORD, workspace=workspace, live=live())
+    assert result.differences == ()
+    first = load_tape(scenario.tape)
+    assert first.model == "scripted"
+    assert {record.origin.kind for record in first.chat} == {"recorded"}
+    result = await run_scenario(scenario, Mode.REFRESH_LLM, workspace=workspace, live=live())
+    assert result.differences == ()
+    second = load_tape(scenario.tape)
+    assert second.endpoints == first.endpoints
+    assert [record.key for record in second.chat] == [record.key for record in first.chat]
+    result = await run_scenario(scenario, Mode.REFRESH_TOOLS, workspace=workspace)
+    assert result.differences == ()
+    assert load_tape(scenario.tape).chat == second.chat
+
+
+async def test_a_refresh_that_asks_for_something_new_fails_and_changes_nothing(workspace: Path) -> None:
+    scenario = rewrite(workspace, "endpoints: simulated", "endpoints: simulated\nmodel: tape")
+    asked_for = [("classify", {}), ("report_findings", {})]
+    for mode, tool in zip((Mode.RECORD, Mode.REFRESH_LLM), asked_for, strict=True):
+        before = scenario.tape.read_bytes() if scenario.tape.exists() else None
+        script = {
+            "orchestrator": [calls(tool), *[calls(("submit_report", DRAFT))] * 3],
+            "reviewer": ['{"objections": []}'] * 3,
+        }
+        running = run_scenario(scenario, mode, workspace=workspace, live=LiveSources(model=ScriptedModel(script)))
+        if mode is Mode.RECORD:
+            assert (await running).differences == ()
+        else:
+            with pytest.raises(TapeMiss, match="cxrreportgen was asked what is not on the tape"):
+                await running
+            assert scenario.tape.read_bytes() == before
+
+
+# --- what is shipped
+
+SHIPPED = [path.parent.name for path in sorted(BUILT_IN.glob("*/scenario.yaml"))]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_a_shipped_scenario_comes_out_as_expected(name: str) -> None:
+    (scenario,) = find_scenarios([name])
+    result = await run_scenario(scenario)
+    assert [(difference.what, difference.diff) for difference in result.differences] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_tape_is_small_and_says_where_it_came_from(name: str) -> None:
+    (scenario,) = find_scenarios([name])
+    tape = load_tape(scenario.tape)
+    assert tape.origins <= {"authored", "simulated"}
+    blobs = scenario.folder / "blobs"
+    files = [scenario.tape, *(blobs.iterdir() if blobs.is_dir() else [])]
+    assert sum(file.stat().st_size for file in files) < 300_000

@@ -31,6 +31,7 @@ from wetread.errors import EndpointError, InputError, ModelError
 from wetread.imaging.geometry import full
 from wetread.imaging.prepare import Preparation, encode, prepare
 from wetread.testing.faults import Fault, FaultPlan
+from wetread.testing.phantom import chest_phantom
 from wetread.testing.simulated import Latency, SimulatedEndpoints
 from wetread.testing.simulated_rows import findings_row
 from wetread.testing.simulated_wire import asgi_app
@@ -115,6 +116,15 @@ async def test_lungs_lie_where_the_picture_is_dark() -> None:
         overlap = 2 * (inside & truth).sum() / (inside.sum() + truth.sum())
         assert overlap > 0.7, f"the patient's left is right in the picture; overlap {overlap:.2f}"
     assert len(np.unique(masks.probabilities)) > 50, "edges are soft"
+
+
+@pytest.mark.parametrize("ratio", [0.42, 0.6])
+async def test_the_heart_is_as_wide_as_the_pictures(ratio: float) -> None:
+    pixels = chest_phantom(800, seed=2, cardiothoracic_ratio=ratio).pixels
+    request = medimageparse.encode(payload(pixels, Preparation.PAD_1024), ["heart", "lungs"])
+    heart, lungs = medimageparse.decode(await score(request), request).probabilities >= medimageparse.PRESENT
+    width, chest_width = (np.ptp(np.flatnonzero(mask.any(axis=0))) for mask in (heart, lungs))
+    assert width / chest_width == pytest.approx(ratio, abs=0.08)
 
 
 async def test_what_is_not_there_is_near_empty_or_spurious() -> None:

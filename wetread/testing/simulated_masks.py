@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,9 @@ _CLASSES = (
 _FIT = 64
 _MOVES = (-0.06, -0.03, 0.0, 0.03, 0.06)
 _SCALES = (0.85, 1.0, 1.15)
+_HEART_WIDTHS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+_HEART_HEIGHTS = (0.9, 1.15)
+_HEART_MOVES = (-0.03, 0.0, 0.03)
 _CONTRAST = 0.04
 """Difference in brightness, 0 to 1, between lungs and their surroundings, below which no chest is seen."""
 
@@ -80,12 +84,16 @@ def draw_masks(picture: Picture, prompts: tuple[str, ...], seed: int) -> npt.NDA
 
 @dataclass(frozen=True)
 class _Chest:
-    """How the shapes must be moved and stretched to lie on this picture."""
+    """How the shapes must be moved and stretched to lie on this picture, and the heart that it then shows."""
 
     x: float
     y: float
     width: float
     height: float
+    heart: _Ellipse = _SHAPES["heart"]
+
+    def shape(self, name: str) -> _Ellipse:
+        return self.heart if name == "heart" else _SHAPES[name]
 
 
 def _draw(picture: Picture, chest: _Chest | None, prompt: str, seed: int) -> Field:
@@ -101,7 +109,7 @@ def _draw(picture: Picture, chest: _Chest | None, prompt: str, seed: int) -> Fie
 
 def _structure(picture: Picture, chest: _Chest, name: str) -> Field:
     """An ellipse with a soft edge, pulled towards what is as dark, or as bright, as its middle."""
-    radius = _radius(picture, chest, _SHAPES[name])
+    radius = _radius(picture, chest, chest.shape(name))
     inside, around = radius < 0.8, (radius > 1.1) & (radius < 1.5)
     if not inside.any() or not around.any():
         return np.zeros_like(picture.small)
@@ -110,7 +118,7 @@ def _structure(picture: Picture, chest: _Chest, name: str) -> Field:
     pull = 0.8 * np.clip(towards if name == "heart" else -towards, -1.5, 1.5)
     field = _sigmoid(9 * (1 - radius) + pull)
     if name != "heart":
-        field = field * (1 - _sigmoid(9 * (1 - _radius(picture, chest, _SHAPES["heart"]))))
+        field = field * (1 - _sigmoid(9 * (1 - _radius(picture, chest, chest.heart))))
     return field
 
 
@@ -121,7 +129,9 @@ def _bright_spots(picture: Picture, chest: _Chest) -> Field:
         return np.zeros_like(picture.small)
     typical = np.median(picture.small[inside])
     spread = np.median(np.abs(picture.small[inside] - typical)) * 1.4826 + 0.02
-    return (lungs * _sigmoid(2.5 * ((picture.small - typical) / spread - 2.2))).astype(np.float32)
+    core = np.minimum(*(_radius(picture, chest, _SHAPES[name]) for name in ("right lung", "left lung")))
+    bright = ((picture.small - typical) / spread - 2.2).astype(np.float32)
+    return lungs * _sigmoid(15 * (0.8 - core)) * _sigmoid(2.5 * bright)
 
 
 def _nothing(picture: Picture, prompt: str, seed: int) -> Field:
@@ -142,7 +152,7 @@ def _nothing(picture: Picture, prompt: str, seed: int) -> Field:
 def _radius(picture: Picture, chest: _Chest, shape: _Ellipse) -> Field:
     """Distance of each pixel of the small picture from the middle of a shape: 1 on its edge."""
     left, top, right, bottom = picture.content
-    y, x = (np.mgrid[0:SMALL, 0:SMALL].astype(np.float32) + np.float32(0.5)) / np.float32(SMALL)
+    y, x = _grid(SMALL)
     inner_x, inner_y = (x - left) / (right - left), (y - top) / (bottom - top)
     return _distance(inner_x, inner_y, chest, shape)
 
@@ -161,16 +171,41 @@ def _fit(picture: Picture) -> _Chest | None:
 
     left, top, right, bottom = (edge * SMALL for edge in picture.content)
     small = Image.fromarray(picture.small).resize((_FIT, _FIT), Image.Resampling.BOX, box=(left, top, right, bottom))
+    content = np.asarray(small, np.float32)
     chests, weights = _templates()
-    contrast = weights @ np.asarray(small, np.float32).ravel()
+    contrast = weights @ content.ravel()
     best = int(contrast.argmax())
-    return chests[best] if contrast[best] >= _CONTRAST else None
+    if contrast[best] < _CONTRAST:
+        return None
+    return replace(chests[best], heart=_fit_heart(content, chests[best]))
+
+
+def _fit_heart(content: Field, chest: _Chest) -> _Ellipse:
+    """The heart whose left and right borders are sharpest: bright just inside, dark just outside."""
+    usual = _SHAPES["heart"]
+    y, x = _grid(_FIT)
+    best, sharpest = usual, -1.0
+    for wider, taller, right, down in product(_HEART_WIDTHS, _HEART_HEIGHTS, _HEART_MOVES, _HEART_MOVES):
+        heart = _Ellipse(usual.x + right, usual.y + down, usual.width * wider, usual.height * taller)
+        radius = _distance(x, y, chest, heart)
+        sideways = np.abs(x - (0.5 + (heart.x - 0.5) * chest.width + chest.x)) > 0.6 * heart.width * chest.width
+        inside, outside = (radius > 0.75) & (radius < 1) & sideways, (radius > 1) & (radius < 1.25) & sideways
+        sharpness = float(content[inside].mean() - content[outside].mean()) if inside.any() and outside.any() else -1.0
+        if sharpness > sharpest:
+            best, sharpest = heart, sharpness
+    return best
+
+
+def _grid(side: int) -> tuple[Field, Field]:
+    """y and x of the middles of pixels of a square, 0 to 1."""
+    y, x = (np.mgrid[0:side, 0:side].astype(np.float32) + np.float32(0.5)) / np.float32(side)
+    return y, x
 
 
 @lru_cache(maxsize=1)
 def _templates() -> tuple[list[_Chest], Field]:
     """All places and sizes tried, and for each the weights that give brightness around the lungs minus inside them."""
-    y, x = (np.mgrid[0:_FIT, 0:_FIT].astype(np.float32) + np.float32(0.5)) / np.float32(_FIT)
+    y, x = _grid(_FIT)
     chests = [
         _Chest(move_x, move_y, width, height)
         for move_x in _MOVES

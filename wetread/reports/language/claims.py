@@ -4,124 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wetread.reports.language.assertion import assess
+from wetread.reports.language.change import compare
+from wetread.reports.language.clauses import Target, clauses, targets
 from wetread.reports.language.lexicon import NORMAL, lexicon
-from wetread.reports.language.marks import ANATOMY, CHANGE, CUE, FINDING, SIDE, SIGN, STATE, Mark, marks, rules
+from wetread.reports.language.marks import ANATOMY, Mark, marks, rules
+from wetread.reports.language.place import place, side_of
 from wetread.reports.language.words import Token, sentences, tokens
 from wetread.reports.model import Claim
-from wetread.vocabulary import Assertion, Change, Side
+from wetread.vocabulary import Assertion, Change
+
+_ALSO = {"cardiomediastinal_silhouette": "mediastinum"}
 
 
 def claims(text: str) -> tuple[Claim, ...]:
     """What a text asserts, finding by finding, in reading order. Offsets are into `text`.
 
-    A statement of normality is a claim with the finding `normal`, present, and the anatomy it is said of. Where an
-    adjective denies or asserts a finding of a site ("the heart is enlarged"), the claim has that finding.
+    A statement of normality is a claim with the finding `normal`, present, and the anatomy it is said of; the
+    cardiomediastinal silhouette counts for the mediastinum too. Where an adjective asserts or denies a finding of a
+    site ("the heart is not enlarged"), the claim has that finding. A change of a site without a finding ("the cardiac
+    silhouette is unchanged") is a claim with no finding.
     """
     found: list[Claim] = []
     for start, end, _ in sentences(text):
-        words = tokens(text, start, end)
-        for clause in clauses(marks(words)):
-            found += clause_claims(clause, words)
+        found += sentence_claims(tokens(text, start, end))
     return tuple(found)
 
 
-def clauses(found: Sequence[Mark]) -> list[list[Mark]]:
-    """The marks of a sentence, cut where a cue cannot reach across."""
-    parts: list[list[Mark]] = [[]]
-    for mark in found:
-        if mark.kind == CUE and mark.value == "turns":
-            parts.append([])
-        elif mark.kind == SIGN and mark.value in (";", "."):
-            parts.append([])
-        else:
-            parts[-1].append(mark)
-    return [part for part in parts if part]
-
-
-def clause_claims(clause: Sequence[Mark], words: Sequence[Token]) -> list[Claim]:
-    """The claims of one clause."""
-    found: list[Claim] = []
-    for index, mark in enumerate(clause):
-        subjects: list[tuple[str, str | None, Side | None]] = []
-        if mark.kind == FINDING:
-            site, side = _place(clause, index)
-            subjects = [(mark.value, site, mark.side or side)]
-        elif mark.kind == STATE:
-            subjects = _state(clause, index)
-        for finding, anatomy, side in subjects:
-            assertion = _assertion(clause, index)
-            if finding == NORMAL and assertion is not Assertion.PRESENT:
-                continue
-            change = _change(clause, index)
-            start, end = words[mark.first].start, words[mark.last - 1].end
-            found.append(
-                Claim(
-                    finding=finding, anatomy=anatomy, side=side, assertion=assertion, change=change, start=start, end=end
-                )
-            )
-    return found
-
-
-def _state(clause: Sequence[Mark], index: int) -> list[tuple[str, str | None, Side | None]]:
-    state = clause[index].value
-    before = [m for m in clause[:index] if m.kind == ANATOMY]
-    after = [m for m in clause[index + 1 : index + 2] if m.kind == ANATOMY]
-    sites = after if after and clause[index].last == after[0].first else before or after
-    found = []
-    for site in sites:
-        finding = NORMAL if state == "normal" else rules().state_findings[state].get(site.value)
-        if finding:
-            found.append((finding, site.value, site.side))
-    return found
-
-
-def _place(clause: Sequence[Mark], index: int) -> tuple[str | None, Side | None]:
-    site: str | None = None
-    side: Side | None = None
-    for mark in reversed(clause[:index]):
-        if mark.kind in (FINDING, CUE, SIGN):
-            break
-        if mark.kind == ANATOMY and site is None:
-            site, side = mark.value, side or mark.side
-        elif mark.kind == SIDE:
-            side = side or mark.side
-    for mark in clause[index + 1 :]:
-        if mark.kind == FINDING or mark.kind == CUE:
-            break
-        if mark.kind == ANATOMY and site is None:
-            site, side = mark.value, side or mark.side
-        elif mark.kind == SIDE:
-            side = side or mark.side
-    return site, side
-
-
-def _assertion(clause: Sequence[Mark], index: int) -> Assertion:
-    result = Assertion.PRESENT
-    for mark in clause[:index]:
-        if mark.kind != CUE:
-            continue
-        if mark.value == "negates_before":
-            result = Assertion.ABSENT
-        elif mark.value in ("uncertain_before", "uncertain_any"):
-            result = Assertion.UNCERTAIN
-        elif mark.value == "history_before":
-            result = Assertion.HISTORICAL
-    later = any(mark.kind == FINDING for mark in clause[index + 1 :])
-    for mark in clause[index + 1 :]:
-        if mark.kind != CUE:
-            continue
-        if mark.value in ("negates_after", "denies_after"):
-            result = Assertion.ABSENT
-        elif mark.value == "uncertain_after" or (mark.value == "uncertain_any" and not later):
-            result = Assertion.UNCERTAIN
+def sentence_claims(words: Sequence[Token]) -> list[Claim]:
+    """The claims of one sentence, given its tokens."""
+    seen = marks(list(words))
+    plain = [word.word for word in words]
+    carried: list[Mark] = []
+    earlier: list[Target] = []
+    parts: list[tuple[list[Target], list[Mark], list[Mark]]] = []
+    for clause in clauses(seen, plain):
+        found = targets(clause)
+        assess(clause, found, plain, earlier)
+        loose = compare(clause, found, earlier)
+        left = place(clause, found, carried)
+        carried = [] if found else left
+        parts.append((found, loose, [mark for mark in clause if mark.kind == ANATOMY]))
+        earlier = found or earlier
+    result: list[Claim] = []
+    for found, loose, sites in parts:
+        result += [claim for target in found for claim in _claims(target, words)]
+        if loose and not found:
+            result += [_change_of_site(site, loose[0], words) for site in sites]
     return result
 
 
-def _change(clause: Sequence[Mark], index: int) -> Change | None:
-    for mark in (*reversed(clause[:index]), *clause[index + 1 :]):
-        if mark.kind in (CHANGE, CUE) and mark.change:
-            return Change(mark.change)
-    return None
+def _claims(target: Target, words: Sequence[Token]) -> list[Claim]:
+    if target.finding == NORMAL and target.assertion is not Assertion.PRESENT:
+        return []
+    claim = Claim(
+        finding=rules().refined.get(target.finding, {}).get(target.anatomy or "", target.finding),
+        anatomy=target.anatomy,
+        side=side_of(target.sides),
+        assertion=target.assertion or Assertion.PRESENT,
+        change=target.change,
+        start=words[target.first].start,
+        end=words[target.last - 1].end,
+    )
+    if target.finding == NORMAL and target.anatomy in _ALSO:
+        return [claim, claim.model_copy(update={"anatomy": _ALSO[target.anatomy]})]
+    return [claim]
+
+
+def _change_of_site(site: Mark, change: Mark, words: Sequence[Token]) -> Claim:
+    first, last = min(site.first, change.first), max(site.last, change.last)
+    return Claim(
+        anatomy=site.value,
+        side=site.side,
+        change=Change(change.change or ""),
+        start=words[first].start,
+        end=words[last - 1].end,
+    )
 
 
 def system_of(of: Claim | str | None) -> str | None:

@@ -1,36 +1,59 @@
-"""What the words of a sentence are: findings, sites, sides, cues, changes and states, as marks in reading order."""
+"""What the words of a sentence are: findings, sites, sides, cues, changes and states, as marks in reading order.
+
+The phrases stand in `findings.json`, `anatomy.json`, `cues.json`, `changes.json` and `states.json`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wetread.reports.language.lexicon import expand, lexicon, read_data
 from wetread.reports.language.scan import Phrases
 from wetread.reports.language.words import Token
 from wetread.vocabulary import Side
 
-FINDING, ANATOMY, SIDE, CUE, CHANGE, STATE, SIGN = "finding", "anatomy", "side", "cue", "change", "state", "sign"
+FINDING, ANATOMY, SIDE, CUE, CHANGE, STATE = "finding", "anatomy", "side", "cue", "change", "state"
+SIGN, VERB, PREPOSITION, TIP, EXTENT, LIMIT, ARTICLE = "sign", "verb", "preposition", "tip", "extent", "limit", "article"
 
+_CUES = (
+    "ignored", "ended_before", "uncertain_after", "negates_after", "history_after", "negates_before",
+    "negates_before_narrow", "suggests", "uncertain_either", "uncertain_before", "history_before", "turns", "affirms",
+)  # fmt: skip
+_BOTH_SIDES = (
+    "bilateral", "bilaterally", "both", "right and left", "left and right", "left greater than right",
+    "right greater than left", "left more than right", "right more than left", "left > right", "right > left",
+    "l > r", "r > l", "lt > rt", "rt > lt", "left worse than right", "right worse than left", "either", "each",
+    "both side", "right or left", "left or right", "left larger than right", "right larger than left",
+    "on either side", "l = r", "left / right", "bi", "left = right",
+)  # fmt: skip
 _SIDES = {
-    Side.LEFT: ("left (sided)", "lt", "l"),
-    Side.RIGHT: ("right (sided)", "rt", "r"),
-    Side.BILATERAL: (
-        "bilateral", "bilaterally", "both", "right and left", "left and right", "left greater than right",
-        "right greater than left", "left more than right", "right more than left", "left > right", "right > left",
-        "l > r", "r > l", "left worse than right", "right worse than left", "either", "both side",
-    ),
+    Side.LEFT: ("left (sided/side)", "lt", "l", "leftward", "left hand"),
+    Side.RIGHT: ("right (sided/side)", "rt", "r", "rightward", "right hand"),
+    Side.BILATERAL: _BOTH_SIDES,
 }
+_SIGNS = (",", ";", ":", "and", "&", "or", "nor", "/", "(", ")", ".", "+", "?", "-", "–", "—")
 
 
 class Meaning(NamedTuple):
-    """What a phrase can be: its kind and value, a side it carries, and for a cue that is also a change, that change."""
+    """What a phrase can be.
+
+    Attributes:
+        kind: What it is first of all.
+        value: Key of the finding, site, cue, change or state; the sign itself.
+        side: The side that it carries.
+        change: The change that it also says, whatever its kind.
+        state: The state that it also says of a site, such as `low` for "decreased" (lung volumes).
+        verb: Whether it holds the verb of its clause.
+    """
 
     kind: str
     value: str
     side: Side | None = None
     change: str | None = None
+    state: str | None = None
+    verb: bool = False
 
 
 class Mark(NamedTuple):
@@ -40,22 +63,26 @@ class Mark(NamedTuple):
     value: str
     side: Side | None
     change: str | None
+    state: str | None
+    verb: bool
     first: int
     last: int
 
 
 class Rules(NamedTuple):
-    """The compiled data: all phrases, and what a state makes of a site."""
+    """The compiled data: all phrases; what a state makes of a site; what a site makes of a finding."""
 
     phrases: Phrases[Meaning]
     state_findings: dict[str, dict[str, str]]
+    refined: dict[str, dict[str, str]]
 
 
 @cache
 def rules() -> Rules:
     """The lexicon and cues, compiled once."""
-    cues = read_data("cues.json")
-    return Rules(Phrases(_meanings(cues)), cues["state_findings"])
+    states = read_data("states.json")
+    meanings = _meanings(read_data("cues.json"), read_data("changes.json"), states["words"])
+    return Rules(Phrases(meanings.items()), states["findings"], states["refined"])
 
 
 def marks(tokens: list[Token]) -> list[Mark]:
@@ -63,28 +90,44 @@ def marks(tokens: list[Token]) -> list[Mark]:
     return [Mark(*hit.label, hit.first, hit.last) for hit in rules().phrases.find(tokens)]
 
 
-def _meanings(cues: dict) -> Iterator[tuple[tuple[str, ...], Meaning]]:  # type: ignore[type-arg]
-    changes = {
-        words: change for change, terms in cues["changes"].items() for term in terms for words, _ in expand(term)
-    }
-    for kind in ("pseudo", "uncertain_after", "denies_after", "negates_after", "uncertain_any", "uncertain_before"):
-        yield from ((words, Meaning(CUE, kind, None, changes.get(words))) for words in _all(cues[kind]))
-    for kind in ("negates_before", "history_before", "turns"):
-        yield from ((words, Meaning(CUE, kind, None, changes.get(words))) for words in _all(cues[kind]))
+def _meanings(
+    cues: dict[str, Any], changes: dict[str, Any], states: dict[str, Any]
+) -> dict[tuple[str, ...], Meaning]:
+    change_of = {words: change for change, terms in changes.items() for words in _all(terms)}
+    state_of = {words: state for state, terms in states.items() for words in _all(terms)}
+    verbs = {words[0] for words in _all(cues["verbs"])}
+    found: dict[tuple[str, ...], Meaning] = {}
+    for words, kind, value, side in _sources(cues, change_of, state_of):
+        if words not in found:
+            verb = kind == VERB or (kind in (CUE, CHANGE, STATE) and words[0] in verbs)
+            found[words] = Meaning(kind, value, side, change_of.get(words), state_of.get(words), verb)
+    return found
+
+
+def _sources(
+    cues: dict[str, Any], change_of: dict[tuple[str, ...], str], state_of: dict[tuple[str, ...], str]
+) -> Iterator[tuple[tuple[str, ...], str, str, Side | None]]:
+    """Every phrase with its meanings, the one that goes first where a phrase has several."""
+    for cue in _CUES:
+        yield from ((words, CUE, cue, None) for words in _all(cues[cue]))
     for finding in lexicon().findings.values():
-        yield from ((words, Meaning(FINDING, finding.key, side)) for t in finding.terms for words, side in expand(t))
+        yield from ((words, FINDING, finding.key, side) for term in finding.terms for words, side in expand(term))
     for site in lexicon().anatomies.values():
-        yield from (
-            (words, Meaning(ANATOMY, site.key, side or site.side)) for t in site.terms for words, side in expand(t)
-        )
+        for term in site.terms:
+            yield from ((words, ANATOMY, site.key, side or site.side) for words, side in expand(term))
     for side, terms in _SIDES.items():
-        yield from ((words, Meaning(SIDE, side.value, side)) for words in _all(terms))
-    yield from ((words, Meaning(CHANGE, change, None, change)) for words, change in changes.items())
-    for state, terms in cues["states"].items():
-        yield from ((words, Meaning(STATE, state)) for words in _all(terms))
-    yield from ((words, Meaning(CUE, "stops")) for words in _all(cues["stops"]))
-    yield from (((sign,), Meaning(SIGN, sign)) for sign in (",", ";", ":", "and", "or", "/", "(", ")", ".", "+", "&"))
+        yield from ((words, SIDE, side.value, side) for words in _all(terms))
+    yield from ((words, CHANGE, change, None) for words, change in change_of.items())
+    for kind, name in ((EXTENT, "extents"), (STATE, ""), (LIMIT, "limits"), (TIP, "tips"), (ARTICLE, "articles")):
+        if kind == STATE:
+            yield from ((words, STATE, state, None) for words, state in state_of.items())
+        else:
+            yield from ((words, kind, " ".join(words), None) for words in _all(cues[name]))
+    yield from ((words, CUE, "stops", None) for words in _all(cues["stops"]))
+    for kind, name in ((VERB, "verbs"), (PREPOSITION, "prepositions")):
+        yield from ((words, kind, " ".join(words), None) for words in _all(cues[name]))
+    yield from (((sign,), SIGN, sign, None) for sign in _SIGNS)
 
 
-def _all(terms: list[str] | tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _all(terms: Iterable[str]) -> Iterator[tuple[str, ...]]:
     return (words for term in terms for words, _ in expand(term))

@@ -1,0 +1,245 @@
+"""Present, absent, uncertain or historical: which cue reaches which target of a clause.
+
+After ConText (Harkema et al. 2009): cues that work forward or backward until something ends their reach. Added to it:
+lists, in which a denial goes on ("no effusion, edema or pneumothorax") or stops ("no pneumothorax, small effusion").
+Certainty: "unlikely" is uncertain, "very unlikely" (under 5 % on the Brigham and Women's scale) is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wetread.reports.language.clauses import Target
+from wetread.reports.language.lexicon import NORMAL
+from wetread.reports.language.marks import (
+    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, TIP, VERB, Mark,
+)  # fmt: skip
+from wetread.vocabulary import Assertion, Change
+
+_FORWARD = {
+    "negates_before": Assertion.ABSENT,
+    "negates_before_narrow": Assertion.ABSENT,
+    "ended_before": Assertion.ABSENT,
+    "uncertain_before": Assertion.UNCERTAIN,
+    "suggests": Assertion.UNCERTAIN,
+    "history_before": Assertion.HISTORICAL,
+}
+_BACKWARD = {
+    "negates_after": Assertion.ABSENT,
+    "uncertain_after": Assertion.UNCERTAIN,
+    "history_after": Assertion.HISTORICAL,
+}
+_STUDY = frozenset(
+    "study exam examination radiograph film imaging ct chest cxr report image scan xray comparison x tomography mri pet"
+    " date day month week year today".split()
+)
+_SINCE = frozenset("to with from since than on versus the".split())
+
+
+def assess(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str], earlier: Sequence[Target]) -> None:
+    """Fill the assertion of a clause's targets.
+
+    Args:
+        clause: The marks.
+        found: Its targets, in order.
+        words: The sentence's words.
+        earlier: Targets of the clause before, to which a clause without targets speaks ("..., which has resolved").
+    """
+    _forward(clause, found, words)
+    for index, mark in enumerate(clause):
+        if mark.kind == CUE and mark.value in _BACKWARD:
+            reached = _reached_back(clause, index, found)
+            if not reached and not any(target.begin < index for target in found):
+                ahead = [target for target in found if target.begin > index]
+                reached = ahead[:1] if ahead else list(earlier)
+            if not _about_tip(clause, index):
+                _set(reached, _BACKWARD[mark.value], mark)
+        elif mark.kind == CUE and mark.value == "uncertain_either" and not _works_forward(clause, index, found):
+            if not _skips(clause, index):
+                _set(_reached_back(clause, index, found), Assertion.UNCERTAIN, mark)
+        elif mark.kind == CUE and mark.value == "uncertain_before":
+            if words[mark.first] in ("versus", "vs", "v") or words[mark.first : mark.last] == ["and", "/", "or"]:
+                _set(_reached_back(clause, index, found)[-1:], Assertion.UNCERTAIN, mark)
+            elif words[mark.first] == "?" and not any(target.begin > index for target in found):
+                _set([t for t in found if t.assertion is None], Assertion.UNCERTAIN, mark)
+    _disjunctions(clause, found)
+    for target in found:
+        if target.assertion is None:
+            target.assertion = Assertion.PRESENT
+
+
+def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str]) -> None:
+    by_mark: dict[int, list[Target]] = {}
+    for target in found:
+        by_mark.setdefault(target.begin, []).append(target)
+    active: Mark | None = None
+    lapsed: Mark | None = None
+    count = 0
+    for index, mark in enumerate(clause):
+        for target in by_mark.get(index, ()):
+            if active is not None and (target.finding != NORMAL or active.value == "negates_before_narrow"):
+                if target.assertion is None:
+                    _set([target], _assertion(active), active)
+                count += 1
+            elif target.site_at is not None and target.begin < target.at:
+                _inside(clause, target)
+        if mark.kind == CUE:
+            value = mark.value
+            if value in ("suggests", "affirms"):
+                denial = active if active is not None and _assertion(active) is Assertion.ABSENT else lapsed
+                if denial is not None:
+                    active = denial
+                elif value == "suggests":
+                    active, count = mark, 0
+                elif active is not None and _assertion(active) is Assertion.HISTORICAL:
+                    active = None
+            elif value == "uncertain_either":
+                if _works_forward(clause, index, found):
+                    active, lapsed, count = mark, None, 0
+            elif value in _FORWARD:
+                if value == "history_before" and _of_a_study(mark, words):
+                    continue
+                if value == "negates_before_narrow" and active is not None and active.value != "negates_before_narrow":
+                    continue
+                active, lapsed, count = mark, None, 0
+            elif value == "stops" and count:
+                active, lapsed = None, lapsed
+            elif value in _BACKWARD:
+                active = None
+        if mark.verb and active is not None and count and mark.first >= active.last:
+            lapsed = active if _assertion(active) is Assertion.ABSENT else None
+            active = None
+        elif mark.kind == SIGN and active is not None:
+            if mark.value == "," and active.value == "negates_before_narrow":
+                active = None
+            elif mark.value in (",", "and", "&", "–", "—", "-") and count and not _goes_on(clause, index, active):
+                active = None
+
+
+def _assertion(mark: Mark) -> Assertion:
+    return _FORWARD.get(mark.value, Assertion.UNCERTAIN)
+
+
+def _set(reached: Sequence[Target], assertion: Assertion, mark: Mark) -> None:
+    for target in reached:
+        if target.finding == NORMAL and mark.value != "negates_before_narrow":
+            continue
+        target.assertion = assertion
+        if mark.change and target.change is None:
+            target.change = Change(mark.change)
+
+
+def _inside(clause: Sequence[Mark], target: Target) -> None:
+    """A denial or doubt between a site and its state: "the heart is not enlarged", "is possibly widened"."""
+    for mark in clause[target.begin + 1 : target.at]:
+        if mark.kind == CUE and mark.value in ("negates_before", "negates_before_narrow", "uncertain_before"):
+            target.assertion = _FORWARD[mark.value]
+        elif mark.kind == CUE and mark.value == "uncertain_either":
+            target.assertion = Assertion.UNCERTAIN
+
+
+def _goes_on(clause: Sequence[Mark], joint: int, active: Mark) -> bool:
+    """Whether a list under a cue goes on after a comma or "and".
+
+    It stops before an item that is introduced anew ("small", "stable", "a"), unless a later "or" shows one list.
+    """
+    comma = clause[joint].value != "and" and clause[joint].value != "&"
+    nearest = clause[joint + 1 : joint + 2]
+    if nearest and nearest[0].kind == SIGN:
+        nearest = clause[joint + 2 : joint + 3]
+    anew = bool(nearest) and (
+        nearest[0].kind in (EXTENT, ARTICLE)
+        or (nearest[0].kind == CHANGE and nearest[0].value not in ("new", "increased"))
+        or (comma and nearest[0].kind == CUE and nearest[0].value not in ("negates_before", "ignored", "suggests"))
+    )
+    if not anew:
+        return True
+    targets_after = False
+    for mark in clause[joint + 1 :]:
+        if mark.kind == FINDING:
+            targets_after = True
+        elif mark.kind == SIGN and mark.value in ("or", "nor"):
+            return True
+        elif mark.kind == CUE and mark.value not in ("ignored",):
+            return False
+        elif mark.verb and targets_after:
+            return False
+    return active.value == "uncertain_before" and not comma
+
+
+def _of_a_study(mark: Mark, words: Sequence[str]) -> bool:
+    """Whether "prior" or "previous" speaks of an earlier study, not of the patient's past."""
+    if words[mark.last - 1] not in ("prior", "previous", "past", "recent"):
+        return False
+    ahead = words[mark.last : mark.last + 4]
+    if any(word in _STUDY or word[:1].isdigit() for word in ahead):
+        return True
+    return mark.first > 0 and words[mark.first - 1] in _SINCE
+
+
+def _works_forward(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> bool:
+    """Whether a cue such as "may" or "likely" speaks of what follows: a target ahead before the clause turns."""
+    if clause[index].value == "uncertain_either" and _skips(clause, index):
+        return False
+    for at in range(index + 1, len(clause)):
+        mark = clause[at]
+        if any(target.begin == at for target in found):
+            return True
+        if mark.kind == SIGN and mark.value == ",":
+            return False
+        if mark.kind == CUE and mark.value in ("negates_before", "negates_after", "uncertain_after"):
+            return False
+        if mark.kind == CUE and mark.value == "stops" and at > index + 1:
+            return False
+    return False
+
+
+def _skips(clause: Sequence[Mark], index: int) -> bool:
+    """Whether "likely" only grades a change or an extent: "likely unchanged", "likely small"."""
+    follow = clause[index + 1 : index + 2]
+    return bool(follow) and follow[0].kind == CHANGE and follow[0].first == clause[index].last and len(clause) == index + 2
+
+
+def _reached_back(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
+    """The targets that a cue behind them speaks of: the subject before it, and what is joined to that by "and"."""
+    reached: list[Target] = []
+    linked = False
+    for at in range(index - 1, -1, -1):
+        mark = clause[at]
+        here = [target for target in found if target.at == at]
+        reached += here
+        if mark.kind == SIGN and mark.value in ("and", "or", "&", "/", "nor"):
+            linked = True
+        elif mark.kind == SIGN and mark.value == "," and reached and not linked:
+            break
+        elif mark.kind == SIGN and mark.value in ("–", "—", "-") and reached:
+            break
+        elif mark.verb and reached and mark.kind in (VERB, CUE):
+            break
+        elif mark.kind == CUE and mark.value in ("stops", "affirms", "negates_after", "uncertain_after") and reached:
+            break
+        elif mark.kind == CUE and mark.value in ("negates_before",) and reached:
+            break
+    reached.reverse()
+    return reached
+
+
+def _about_tip(clause: Sequence[Mark], index: int) -> bool:
+    """Whether a cue speaks of the tip or course of a device and not of the device."""
+    for mark in reversed(clause[:index]):
+        if mark.kind == TIP:
+            return True
+        if mark.kind == SIGN and mark.value in (",", "and"):
+            return False
+    return False
+
+
+def _disjunctions(clause: Sequence[Mark], found: Sequence[Target]) -> None:
+    """"Atelectasis or pneumonia": what nobody denied and only an "or" joins is not sure."""
+    for one, other in zip(found, found[1:], strict=False):
+        between = clause[one.at + 1 : other.begin]
+        joint = [mark for mark in between if mark.kind == SIGN]
+        plain = all(mark.kind in (SIGN, EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, CHANGE) for mark in between)
+        if plain and any(mark.value == "or" for mark in joint):
+            if one.assertion is None and other.assertion is None and NORMAL not in (one.finding, other.finding):
+                one.assertion = other.assertion = Assertion.UNCERTAIN

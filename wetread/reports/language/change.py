@@ -1,0 +1,112 @@
+"""New, increased, decreased, unchanged, resolved: which word of change speaks of which target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wetread.reports.language.clauses import Target
+from wetread.reports.language.lexicon import NORMAL
+from wetread.reports.language.marks import (
+    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, STATE, VERB, Mark,
+)  # fmt: skip
+from wetread.vocabulary import Change
+
+_DESCRIBING = (EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, STATE)
+
+
+def compare(clause: Sequence[Mark], found: Sequence[Target], earlier: Sequence[Target]) -> list[Mark]:
+    """Fill the change of a clause's targets.
+
+    Args:
+        clause: The marks.
+        found: Its targets, in order.
+        earlier: Targets of the clause before, to which a clause without targets speaks.
+
+    Returns:
+        The marks of change that speak of no target, only of a site ("the cardiac silhouette is unchanged").
+    """
+    states = {target.at for target in found if target.site_at is not None}
+    loose = []
+    for index, mark in enumerate(clause):
+        if not mark.change or index in states or (mark.kind == CUE and mark.value != "ignored"):
+            continue
+        reached = _reached(clause, index, found)
+        if not reached and not found and not any(m.kind == ANATOMY for m in clause):
+            reached = list(earlier)
+        for target in reached:
+            if target.change is None and target.finding != NORMAL:
+                target.change = Change(mark.change)
+        if not reached:
+            loose.append(mark)
+    return loose
+
+
+def _reached(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
+    ahead = _ahead(clause, index, found)
+    behind = _behind(clause, index, found)
+    if behind and (not ahead or _predicates(clause, index)):
+        return behind
+    return ahead
+
+
+def _predicates(clause: Sequence[Mark], index: int) -> bool:
+    """Whether a word of change is said of what stands before it: it has the verb, or nothing of its list follows."""
+    mark = clause[index]
+    if mark.verb:
+        return True
+    before = clause[index - 1] if index else None
+    if before is not None and before.verb and before.last >= mark.first - 2:
+        return True
+    after = clause[index + 1] if index + 1 < len(clause) else None
+    if after is None or (after.kind == SIGN and after.value in (",", "and", ")", "&", "/")):
+        return True
+    return (after.kind == PREPOSITION and after.first == mark.last and after.value not in ("of", "in")) or (
+        after.kind == CUE and after.value in ("stops", "negates_before", "turns") and after.first == mark.last
+    )
+
+
+def _ahead(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
+    reached: list[Target] = []
+    wide = clause[index + 1 : index + 2]
+    whole_list = bool(wide) and wide[0].kind == PREPOSITION and wide[0].value in ("of", "in")
+    described = False
+    for at in range(index + 1, len(clause)):
+        mark = clause[at]
+        here = [target for target in found if target.begin == at]
+        if here and reached and described and not whole_list:
+            break
+        if here:
+            reached += here
+            described = False
+        elif mark.kind == SIGN and mark.value in ("and", "or", ",", "/", "&", "-"):
+            if not reached and mark.value == ",":
+                break
+        elif mark.change or (mark.kind == CUE and mark.value not in ("ignored", "suggests", "uncertain_before")):
+            break
+        elif mark.kind == VERB and (reached or mark.verb):
+            if reached:
+                break
+        elif mark.kind in _DESCRIBING and reached and mark.kind != FINDING:
+            described = True
+    return reached
+
+
+def _behind(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
+    reached: list[Target] = []
+    linked = False
+    for at in range(index - 1, -1, -1):
+        mark = clause[at]
+        here = [target for target in found if target.at == at]
+        reached += here
+        if mark.kind == SIGN and mark.value in ("and", "or", "&", "/", "nor"):
+            linked = True
+        elif mark.kind == SIGN and mark.value == "," and reached and not linked:
+            break
+        elif not here and mark.change and reached:
+            break
+        elif mark.verb and reached and not here:
+            break
+        elif mark.kind == CUE and mark.value in ("stops", "negates_after", "uncertain_after") and reached:
+            break
+    reached.reverse()
+    return reached

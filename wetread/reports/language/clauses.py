@@ -1,0 +1,190 @@
+"""Sentences cut into clauses, and the targets that a clause speaks of: findings, and states of sites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wetread.reports.language.lexicon import NORMAL
+from wetread.reports.language.marks import (
+    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, STATE, VERB, Mark, rules,
+)  # fmt: skip
+from wetread.vocabulary import Assertion, Change, Side
+
+LISTING = ("and", "or", "nor", ",", "/", "&", "+")
+_FORWARD = ("negates_before", "negates_before_narrow", "uncertain_before", "history_before", "ended_before")
+_DENYING = ("negates_before", "negates_before_narrow")
+_EXISTENTIAL = ("seen", "identified", "present", "noted", "visualized", "evident", "demonstrated", "detected")
+
+
+@dataclass(slots=True)
+class Target:
+    """Something that a clause asserts or denies; filled in step by step.
+
+    Attributes:
+        finding: Its key.
+        at: Index of its mark in the clause; for a state of a site, that of the state.
+        begin: Index of the first mark that belongs to it: for a state of a site, that of the earlier one.
+        site_at: For a state, index of its site's mark.
+    """
+
+    finding: str
+    at: int
+    begin: int
+    first: int
+    last: int
+    anatomy: str | None = None
+    site_at: int | None = None
+    sides: list[Side] = field(default_factory=list)
+    placed: bool = False
+    assertion: Assertion | None = None
+    change: Change | None = None
+    qualifiers: list[str] = field(default_factory=list)
+
+
+def clauses(found: Sequence[Mark], words: Sequence[str]) -> list[list[Mark]]:
+    """The marks of a sentence, cut at semicolons, at words that turn ("but", "there is"), and where a comma or "and"
+    joins two predications ("the heart is enlarged and the lungs are clear")."""
+    parts: list[list[Mark]] = [[]]
+    for index, mark in enumerate(found):
+        current = parts[-1]
+        if (mark.kind == CUE and mark.value == "turns") or (mark.kind == SIGN and mark.value in (";", ".")):
+            parts.append([])
+        elif mark.kind == SIGN and mark.value in (",", "and", "&", "–", "—") and _new_predication(current, found, index, words):
+            parts.append([])
+        else:
+            current.append(mark)
+    return [part for part in parts if part]
+
+
+def _new_predication(left: Sequence[Mark], found: Sequence[Mark], index: int, words: Sequence[str]) -> bool:
+    """Whether what follows the joint at `index` has its own subject and verb, and what stands before it has one too."""
+    predicate = any(mark.verb for mark in left)
+    denying = any(mark.kind == CUE and mark.value in _DENYING for mark in left)
+    if not predicate and not denying:
+        return False
+    subject = alternatives = False
+    for mark in found[index + 1 :]:
+        if mark.kind == SIGN and mark.value in (";", ",", "."):
+            return False
+        if mark.kind == CUE and mark.value in ("turns", *_FORWARD):
+            return False
+        if mark.kind == SIGN and mark.value in ("or", "nor"):
+            alternatives = True
+        elif mark.verb:
+            if not subject or (alternatives and not predicate):
+                return False
+            plain = mark.kind == VERB and mark.last < len(words) and words[mark.last] in _EXISTENTIAL
+            return predicate or not plain
+        elif mark.kind in (FINDING, ANATOMY):
+            subject = True
+    return False
+
+
+def targets(clause: Sequence[Mark]) -> list[Target]:
+    """What a clause speaks of, in order."""
+    found: list[Target] = []
+    taken: set[int] = set()
+    for index, mark in enumerate(clause):
+        if mark.kind == FINDING:
+            found.append(Target(mark.value, index, index, mark.first, mark.last))
+            if mark.side:
+                found[-1].sides.append(mark.side)
+        elif mark.state:
+            found += _states(clause, index, taken)
+    found.sort(key=lambda target: (target.at, target.begin))
+    return found
+
+
+def _states(clause: Sequence[Mark], index: int, taken: set[int]) -> list[Target]:
+    mark = clause[index]
+    made = rules().state_findings.get(mark.state or "", {})
+    found = []
+    for at in _sites(clause, index, taken):
+        site = clause[at]
+        finding = NORMAL if mark.state == NORMAL else made.get(site.value)
+        if finding is None:
+            continue
+        taken.add(at)
+        first, last = min(site.first, mark.first), max(site.last, mark.last)
+        target = Target(finding, index, min(at, index), first, last, anatomy=site.value, site_at=at)
+        target.placed = True
+        found.append(target)
+    return found
+
+
+def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
+    """The sites that a state is said of: those right after it, else the subject before it."""
+    state = clause[index]
+    after = _following(clause, index, taken)
+    preceded = index > 0 and (clause[index - 1].verb or clause[index - 1].kind == ANATOMY)
+    if after and not (preceded and clause[index - 1].kind == ANATOMY and clause[index - 1].last == state.first):
+        return after
+    before: list[int] = []
+    for at in range(index - 1, -1, -1):
+        mark = clause[at]
+        if mark.kind == ANATOMY and at not in taken:
+            before.append(at)
+        elif mark.kind == FINDING or (mark.kind == ANATOMY and at in taken):
+            break
+        elif mark.state and any(a in taken for a in range(at)):
+            break
+        elif mark.kind == SIGN and mark.value == "," and before and _prepositional(clause, at):
+            break
+        elif mark.kind == SIGN and mark.value == ":" and before:
+            break
+        elif mark.kind == PREPOSITION and before and mark.value not in ("of", "in", "on"):
+            before.clear()
+    before.reverse()
+    return before
+
+
+def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
+    state = clause[index]
+    found: list[int] = []
+    last = state.last
+    for at in range(index + 1, len(clause)):
+        mark = clause[at]
+        if mark.kind == ANATOMY and at not in taken and mark.first - last <= 2:
+            found.append(at)
+            last = mark.last
+        elif mark.kind in (SIDE, ARTICLE, EXTENT) or mark.state:
+            if mark.kind == STATE and found:
+                break
+            last = mark.last
+        elif mark.kind == PREPOSITION and mark.value == "of" and not found:
+            last = mark.last
+        elif mark.kind == SIGN and mark.value in ("and", ",", "or", "&") and (found or _state_next(clause, at)):
+            last = mark.last
+        else:
+            if found and mark.verb and len(found) > 1:
+                found.pop()
+            elif found and (mark.verb or mark.kind == STATE) and state.state != NORMAL:
+                pass
+            break
+    return found
+
+
+def _state_next(clause: Sequence[Mark], at: int) -> bool:
+    return at + 1 < len(clause) and bool(clause[at + 1].state)
+
+
+def _prepositional(clause: Sequence[Mark], at: int) -> bool:
+    """Whether the site before the joint at `at` stands in a phrase such as "in the left base"."""
+    for mark in reversed(clause[:at]):
+        if mark.kind == PREPOSITION:
+            return True
+        if mark.kind not in (ANATOMY, SIDE, LIMIT, EXTENT):
+            return False
+    return False
+
+
+def joined(clause: Sequence[Mark], one: Target, other: Target) -> bool:
+    """Whether two targets stand in one list: nothing between them but joints, and words that describe the second."""
+    between = clause[one.at + 1 : other.begin]
+    return any(mark.kind == SIGN and mark.value in LISTING for mark in between) and all(
+        (mark.kind == SIGN and mark.value in LISTING)
+        or mark.kind in (EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, STATE)
+        or (mark.kind == CHANGE and not mark.verb)
+        for mark in between
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,10 +36,10 @@ async def ask(specialists: tuple[str, ...]) -> list[ChatRequest]:
 def measure() -> list[Row]:
     alone = asyncio.run(ask(()))
     reviewed = asyncio.run(ask(("reviewer",)))
-    base64 = any(len(word) > 200 for request in alone for message in request.messages for word in message.text.split())
+    base64 = sum(bool(re.search(r"[A-Za-z0-9+/]{200}", message.text)) for request in alone for message in request.messages)
     return [
         Row("prompt before findings", tokens(alone[0]), "tokens", 1700),
         Row("chat calls of a reading", len(alone), "calls", 2),
         Row("chat calls of a reading with the reviewer", len(reviewed), "calls", 3),
-        Row("prompts that hold an image", float(base64), "prompts", 0),
+        Row("messages that hold an image", base64, "messages", 0),
     ]

@@ -132,6 +132,20 @@ def test_a_study_is_read_and_its_report_left(bare: Path, capsys: pytest.CaptureF
         assert "SIMULATED" in text.upper()
 
 
+def test_a_report_that_assesses_nothing_is_exit_3(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    Image.radial_gradient("L").save("chest.png")
+    monkeypatch.setenv("WETREAD_MEDIMAGEPARSE_URL", "http://127.0.0.1:9/score")
+    assert main(["read", "chest.png", "--view", "AP", "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert {system["status"] for system in json.loads(out)["findings"]} == {"not_assessed"}
+    assert err.strip().split("\n")[-1].startswith("WET-READING-NOTHING: ")
+    assert (bare / "wetread-out" / "chest" / "report.html").exists()
+
+
 def test_json_alone_goes_to_stdout(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", str(RG1 / "rg1.dcm"), "--simulated", "--json", "--out", "here"]) == 0
     out, err = capsys.readouterr()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wetread.apps.output import show_report, write_files
 from wetread.apps.terminal import Progress, note
 from wetread.apps.wiring import open_session, settings_for
+from wetread.errors import ReadingError
 
 if TYPE_CHECKING:
     from wetread.study import Study
@@ -39,6 +40,12 @@ async def _read(options: argparse.Namespace) -> int:
         names = await write_files(session, folder, workspace)
     show_report(report, as_json=options.json)
     note(f"Written to {folder}: {', '.join(names)}")
+    if all(system.status == "not_assessed" for system in report.findings):
+        raise ReadingError(
+            "WET-READING-NOTHING",
+            "Nothing could be assessed: every tool failed or abstained, as the report says.",
+            "`wetread doctor` tells what is configured and reachable.",
+        )
     return 0
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from wetread.events import (
     BudgetReached,
-    DraftSubmitted,
     Event,
     ModelAnswered,
     ModelCalled,
@@ -22,7 +21,7 @@ from wetread.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, OverflowMethod
     from rich.live import Live
     from rich.text import Text
 
@@ -81,9 +80,6 @@ class Progress:
         elif isinstance(event, ToolFinished):
             self._running.pop(event.call, None)
             self._tool(event)
-        elif isinstance(event, DraftSubmitted):
-            issues = f"{len(event.issues)} issues" if event.issues else "no issues"
-            self._line("draft", f"round {event.round}", issues, "yellow" if event.issues else "green")
         elif isinstance(event, BudgetReached):
             self._line("budget", "", event.message, "bold red")
         elif isinstance(event, Notice):
@@ -108,7 +104,8 @@ class Progress:
             (f"{elapsed:6.1f} s  ", "dim"), (f"{what:<17} ", style), (f"{where:<8} ", "cyan"), _printable(said)
         )
         # one event, one line: whoever reads a pipe counts on it
-        self._console.print(text, overflow="ellipsis", no_wrap=True, crop=self._console.is_terminal, soft_wrap=True)
+        overflow: OverflowMethod = "ellipsis" if self._console.is_terminal else "ignore"
+        self._console.print(text, overflow=overflow, no_wrap=True, crop=False)
 
     def _now_running(self) -> Text:
         from rich.text import Text

@@ -44,7 +44,14 @@ MAX_REPLY_BYTES = 64_000_000
 _MAX_BACKOFF_S = 20.0
 _MAX_ERROR_BODY = 65_536
 _NO_ANSWER = frozenset(
-    f"WET-ENDPOINT-{fault}" for fault in ("CONNECT", "DROPPED", "SLOW", "UNAVAILABLE", "MODEL", "DEADLINE", "TLS")
+    {
+        "WET-ENDPOINT-CONNECT",
+        "WET-ENDPOINT-DROPPED",
+        "WET-ENDPOINT-SLOW",
+        "WET-ENDPOINT-UNAVAILABLE",
+        "WET-ENDPOINT-MODEL",
+        "WET-ENDPOINT-DEADLINE",
+    }
 )
 """Faults that say the endpoint itself is in trouble, if another try might help; what the breaker counts."""
 

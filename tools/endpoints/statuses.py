@@ -33,35 +33,33 @@ def status_error(endpoint: EndpointName, status: int, headers: Mapping[str, str]
     if status == 424:
         return _model_error(endpoint, headers)
     if status in (401, 403):
-        code, what = "AUTH", "refused the key or token"
+        code, what = "WET-ENDPOINT-AUTH", "refused the key or token"
         hint, retryable = "Check the key, or the role of the Entra ID identity on the endpoint.", False
     elif status == 404:
-        code, what = "NOT-FOUND", "has no such path, or no deployment that takes traffic"
+        code, what = "WET-ENDPOINT-NOT-FOUND", "has no such path, or no deployment that takes traffic"
         hint, retryable = "Check the URL, the deployment's name, and that its traffic is above 0 %.", False
     elif status == 408:
-        code, what = "SLOW", "gave up: the model was slower than the deployment's request_timeout_ms"
+        code, what = "WET-ENDPOINT-SLOW", "gave up: the model was slower than the deployment's request_timeout_ms"
         hint, retryable = "Raise request_timeout_ms of the deployment (at most 180,000).", True
     elif status == 413:
-        code, what = "TOO-LARGE", f"found the request of {megabytes(sent_bytes)} too large"
+        code, what = "WET-ENDPOINT-TOO-LARGE", f"found the request of {megabytes(sent_bytes)} too large"
         hint, retryable = (
             "Send fewer or smaller images; lower max_payload_mb to be told before anything is sent.",
             False,
         )
     elif status == 429:
-        code, what = "BUSY", "has more requests than it takes"
+        code, what = "WET-ENDPOINT-BUSY", "has more requests than it takes"
         hint, retryable = "Lower max_in_flight, or give the deployment more instances.", True
     elif 300 <= status < 400:
-        code, what = "REDIRECT", "sent us to another address, which is not followed"
+        code, what = "WET-ENDPOINT-REDIRECT", "sent us to another address, which is not followed"
         hint, retryable = "Put the final scoring address into the settings.", False
     elif status >= 500:
-        code, what = "UNAVAILABLE", "is not available"
+        code, what = "WET-ENDPOINT-UNAVAILABLE", "is not available"
         hint, retryable = "A cold start takes 10 to 20 minutes; otherwise look at the deployment's logs.", True
     else:
-        code, what = "REJECTED", "did not take the request"
+        code, what = "WET-ENDPOINT-REJECTED", "did not take the request"
         hint, retryable = "Check that the URL is the scoring address of that model.", False
-    return EndpointError(
-        f"WET-ENDPOINT-{code}", f"{endpoint} {what} (HTTP {status}).", hint, retryable=retryable, status=status
-    )
+    return EndpointError(code, f"{endpoint} {what} (HTTP {status}).", hint, retryable=retryable, status=status)
 
 
 def _model_error(endpoint: EndpointName, headers: Mapping[str, str]) -> EndpointError:

@@ -129,7 +129,7 @@ def _bright_spots(picture: Picture, chest: _Chest) -> Field:
         return np.zeros_like(picture.small)
     typical = np.median(picture.small[inside])
     spread = np.median(np.abs(picture.small[inside] - typical)) * 1.4826 + 0.02
-    core = np.minimum(*(_radius(picture, chest, _SHAPES[name]) for name in ("right lung", "left lung")))
+    core: Field = np.minimum(*(_radius(picture, chest, _SHAPES[name]) for name in ("right lung", "left lung")))
     bright = ((picture.small - typical) / spread - 2.2).astype(np.float32)
     return lungs * _sigmoid(15 * (0.8 - core)) * _sigmoid(2.5 * bright)
 

@@ -69,8 +69,12 @@ class YamlFile:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            found = [self._explain(entry, model) for entry in error.errors(include_url=False, include_input=False)]
-        found.sort(key=lambda entry: entry[0])
+            entries = error.errors(include_url=False, include_input=False)
+        # a list is also "too short" where its items are wrong, and a key missing where it is misspelt: the cause first
+        entries.sort(
+            key=lambda entry: (entry["type"] in ("missing", "too_short"), self.line(*self._data_path(entry["loc"])))
+        )
+        found = [self._explain(entry, model) for entry in entries]
         line, message, hint = found[0]
         more = f" ({len(found) - 1} more after this one.)" if len(found) > 1 else ""
         raise _error(self._kind, f"{self.name}, line {line}: {message}.{more}", hint)

@@ -146,10 +146,11 @@ def _from_findings(
             line = replace(line, text=_without_comparison(text, named))
             if not line.text:
                 continue
+        named = _denials(named, votes)
         for one in named:
             if spoken.get(one.key) is not Assertion.PRESENT:
                 spoken[one.key] = one.assertion
-        lines += _weighed(line, _denials(named, votes), votes)
+        lines += _weighed(line, named, votes)
     return lines
 
 

@@ -61,6 +61,7 @@ def repaired_plan(plan: Plan, issues: Sequence[Mapping[str, Any]], template: Rep
             continue
         code, where = text_of(issue.get("code")), text_of(issue.get("where"))
         section, place = places.get(where, ("", -1))
+        impression_changed = impression_changed or code in _ADDED
         if section == "findings":
             line = findings.get(place, plan.findings[place])
             findings[place] = _mended(line, code, issue)
@@ -70,8 +71,6 @@ def repaired_plan(plan: Plan, issues: Sequence[Mapping[str, Any]], template: Rep
                 dropped.add(place)
         elif code in _SYSTEM and template.system(where) is not None:
             reasons.setdefault(where, UNCONFIRMED)
-        elif code in _ADDED:
-            impression_changed = True
     kept = tuple(
         line for place, one in enumerate(plan.findings) if (line := findings.get(place, one)) is not None
     )

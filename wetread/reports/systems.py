@@ -47,14 +47,17 @@ def system_findings(
         "required": spec.required,
         "statements": tuple(own),
     }
-    elsewhere = f"See {', '.join(statement.id for statement in speaking)}." if speaking and not own else None
-    if any(abnormal(claim) for _, claims in said for claim in claims) or any(
-        _observed_abnormal(statement, spec.key, ledger) for statement, claims in said if not claims
-    ):
-        return SystemFindings(status="abnormal", reason=elsewhere, **fields)
+    abnormal_ones = [
+        statement
+        for statement, claims in said
+        if any(abnormal(claim) for claim in claims) or (not claims and _observed_abnormal(statement, spec.key, ledger))
+    ]
+    if abnormal_ones:
+        return SystemFindings(status="abnormal", reason=_see(abnormal_ones, own), **fields)
     reassuring = [statement for statement, claims in said if any(_reassuring(claim) for claim in claims)]
-    if any(_has_outcome(statement, ledger) for statement in reassuring) and not given_reason:
-        return SystemFindings(status="normal", reason=elsewhere, **fields)
+    standing = [statement for statement in reassuring if _has_outcome(statement, ledger)]
+    if standing and not given_reason:
+        return SystemFindings(status="normal", reason=_see(standing, own), **fields)
     if given_reason:
         return SystemFindings(status="not_assessed", reason=plain(given_reason), reason_from="draft", **fields)
     if reassuring:
@@ -63,6 +66,14 @@ def system_findings(
         return SystemFindings(status="not_assessed", reason=NEITHER, reason_from="code", **fields)
     reason, reason_from = _why_nothing(spec, ledger)
     return SystemFindings(status="not_assessed", reason=reason, reason_from=reason_from, **fields)
+
+
+def _see(deciding: Sequence[Statement], own: Sequence[Statement]) -> str | None:
+    """Where to read what decided, if that is not under the system itself."""
+    ids = {statement.id for statement in own}
+    if any(statement.id in ids for statement in deciding):
+        return None
+    return f"See {', '.join(statement.id for statement in deciding)}."
 
 
 def abnormal(claim: Claim) -> bool:

@@ -164,6 +164,11 @@ def speaking(report: TextReport) -> list[Sentence]:
     return found
 
 
+def place(report: TextReport) -> Passage | None:
+    """Where a sentence about the picture belongs: the findings, or a text without headings."""
+    return report.passage("findings") or report.passage(BODY)
+
+
 def compares(report: TextReport) -> bool:
     """Whether an earlier study was among the inputs, as far as the report tells."""
     if report.has_prior is not None:

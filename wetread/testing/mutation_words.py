@@ -277,54 +277,47 @@ DEVICES = (
 )
 
 CRITICAL = _words(
-    r"(?:hydro|ha?emo)?pneumothora(?:x|ces)|ptx|pneumoperitoneum|pneumomediastinum|free (?:intraperitoneal "
-    r"|peritoneal |subdiaphragmatic )?(?:air|gas)"
-    r"|tension|malposition\w*|misplaced|(?:main|mainstem|main stem|lobe) bronch(?:us|i)|mediastinal widening"
-    r"|widen\w* mediastin\w*|massive"
+    r"(?:hydro|ha?emo)?pneumothora(?:x|ces)|ptx|pneumoperitoneum|pneumomediastinum"
+    r"|free (?:intraperitoneal |peritoneal |subdiaphragmatic )?(?:air|gas)|tension|malposition\w*|misplaced"
+    r"|(?:main|mainstem|main stem|lobe) bronch(?:us|i)|mediastinal widening|widen\w* mediastin\w*|massive"
 )
 """Words of the critical findings of the default list."""
 
-COMMUNICATED = re.compile(
-    r"\b(?:communicat\w+|discuss\w*|telephon\w*|phon\w*|notif\w+|inform\w*|relay\w*|convey\w*|paged?|bleep\w*"
-    r"|alert\w*|called|by telephone"
-    r"|verbally|verbal|told|reported to|rang|spoke\w*|conveyed|acknowledg\w*|hand(?:ed)? over|read[- ]?back"
-    r"|contact\w*)\b",
-    re.IGNORECASE,
+COMMUNICATED = _words(
+    r"communicat\w+|discuss\w*|telephon\w*|phon\w*|notif\w+|inform\w*|relay\w*|convey\w*|paged?|bleep\w*|alert\w*"
+    r"|called|verbally|verbal|told|reported to|rang|spoke\w*|acknowledg\w*|hand(?:ed)? over|read[- ]?back|contact\w*"
 )
 """Words of a sentence that tells of a communication."""
 
 _DOUBT = _words(
-    r"no|not|non|without|negative|absent|absence|free(?! (?:air|gas|intra|peri|sub))|clear|resol\w+|den(?:y|ies"
-    r"|ied)|unlikely|exclu\w+"
-    r"|rule[sd]?|cannot|can't|possib\w+|may"
-    r"|might|could|would|should|likely|probab\w+|suspect\w*|suspicio\w+|question\w*|equivocal|versus|vs|or|if"
-    r"|histor\w+|previous\w*|prior"
-    r"|known|remov\w*|since|former\w*|rather|neither|nor|never|less|evaluat\w+|consider\w*|recommend\w*"
-    r"|follow\w*|longer|cleared"
-    r"|clearing|differential|suggest\w*|status post|s/p|compatible|consistent|represent\w*|normal|unremarkable"
-    r"|appearance|potential\w*"
-    r"|concern\w*|mimic\w*|post|old|healed|look\w*|exam\w*|repeat|advi[sc]e\w*|please|perhaps|query|uncertain"
-    r"|indeterminate|trace of"
-    r"|apparent\w*|presum\w*|attribut\w*|due|after|before|earlier|stability|drained|evacuat\w*|treated"
-    r"|assess\w*|risk|watch\w*|beware|monitor\w*"
-    r"|other|otherwise|except|apart|but|simulat\w*|artefact\w*|artifact\w*|\w*\?"
+    # denied
+    r"no|not|non|without|negative|absent|absence|free(?! (?:air|gas|intra|peri|sub))|clear|clearing|cleared|resol\w+"
+    r"|den(?:y|ies|ied)|exclu\w+|rule[sd]?|cannot|can't|neither|nor|never|less|longer|normal|unremarkable|rather"
+    # doubted
+    r"|unlikely|possib\w+|may|might|could|would|should|likely|probab\w+|suspect\w*|suspicio\w+|question\w*|equivocal"
+    r"|versus|vs|or|if|differential|suggest\w*|compatible|consistent|represent\w*|appearance|potential\w*|concern\w*"
+    r"|mimic\w*|simulat\w*|artefact\w*|artifact\w*|perhaps|query|uncertain|indeterminate|apparent\w*|presum\w*"
+    # of another time, or still to come
+    r"|histor\w+|previous\w*|prior|known|remov\w*|since|former\w*|status post|s/p|post|old|healed|after|before|earlier"
+    r"|stability|drained|evacuat\w*|treated|evaluat\w+|consider\w*|recommend\w*|follow\w*|look\w*|exam\w*|repeat"
+    r"|advi[sc]e\w*|please|assess\w*|risk|watch\w*|beware|monitor\w*"
+    # said of something else
+    r"|other|otherwise|except|apart|but|attribut\w*|due|trace of"
 )
 _QUESTION = re.compile(r"[?]")
 _DENIAL = re.compile(
-    r"^(?:there (?:is|are|was) )?(?:also )?(?:no(?: (?:evidence of|sign of|signs of|radiographic evidence of))?"
-    r"|negative for|without)\s+"
+    r"^(?:there (?:is|are|was) )?(?:also )?"
+    r"(?:no(?: (?:evidence of|sign of|signs of|radiographic evidence of))?|negative for|without)\s+"
     r"(?:(?:focal|pleural|lobar|air ?space|lung|pulmonary|visible|identifiable|discernible) )*(?P<list>.+?)"
-    r"(?:\s+(?:is|are|was|were|has been|have been) (?:seen|identified|demonstrated|present|detected|visible"
-    r"|noted|shown|evident))?\s*[.;]?$",
+    r"(?:\s+(?:is|are|was|were|has been|have been)"
+    r" (?:seen|identified|demonstrated|present|detected|visible|noted|shown|evident))?\s*[.;]?$",
     re.IGNORECASE | re.DOTALL,
 )
 _QUALIFIED = _words(
     r"but|except|other|apart|change[sd]?|increas\w*|decreas\w*|new|definite\w*|convincing|large|significant\w*"
-    r"|siz\w+able|interval|further|additional"
-    r"|residual|acute|gross|obvious|substantial|right|left|longer|recurr\w*|sided|bilateral|upper|lower|apical"
-    r"|basal|tension|suspicious|moderate|measur\w*"
-    r"|worrisome|discrete|displaced|frank|overt|evolving|dense|complicat\w*|procedur\w*|more|greater|underlying"
-    r"|associated|loculated"
+    r"|siz\w+able|interval|further|additional|residual|acute|gross|obvious|substantial|right|left|longer|recurr\w*"
+    r"|sided|bilateral|upper|lower|apical|basal|tension|suspicious|moderate|measur\w*|worrisome|discrete|displaced"
+    r"|frank|overt|evolving|dense|complicat\w*|procedur\w*|more|greater|underlying|associated|loculated"
 )
 
 SIDE = re.compile(r"\b(?P<side>left|right)(?=(?:-sided)?\b)", re.IGNORECASE)
@@ -340,10 +333,9 @@ BOTH = _words(
     r"|contralateral|opposite|ipsilateral"
 )
 CHANGE = _words(
-    r"new(?:ly)?|unchanged|increas\w+|decreas\w+|stable|resolv\w+|interval|worsen\w*|improv\w*|progress\w*"
-    r"|enlarging|persist\w*|again|re-?demonstrat\w+"
-    r"|previous\w*|prior|compared|comparison|earlier|since|change[sd]?|larger|smaller|regress\w*|clearing"
-    r"|cleared|remains?|reduced|reduction|resolution|no longer|last"
+    r"new(?:ly)?|unchanged|increas\w+|decreas\w+|stable|resolv\w+|interval|worsen\w*|improv\w*|progress\w*|enlarging"
+    r"|persist\w*|again|re-?demonstrat\w+|previous\w*|prior|compared|comparison|earlier|since|change[sd]?|larger"
+    r"|smaller|regress\w*|clearing|cleared|remains?|reduced|reduction|resolution|no longer|last"
 )
 """Words of change, and words that speak of an earlier study."""
 SEVERITY = {

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from wetread.testing import mutations_checks, mutations_inputs, mutations_rexerr
+from wetread.testing import mutations_checks, mutations_inputs, mutations_person, mutations_rexerr
 from wetread.testing.mutation_base import REGISTRY, Injector, Mutation
 from wetread.testing.text_report import TextReport
 
 INJECTORS: dict[str, Injector] = dict(REGISTRY)
 """All injectors by the name of their class."""
 
-MODULES = (mutations_rexerr, mutations_checks, mutations_inputs)
+MODULES = (mutations_rexerr, mutations_checks, mutations_inputs, mutations_person)
 
 REXERR = (
     "Add Medical Device",

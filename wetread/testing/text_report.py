@@ -28,21 +28,19 @@ BODY = "body"
 _HEADINGS = {
     "exam": r"exam(?:ination)?|study|procedure|type of exam(?:ination)?|exam type|exam description",
     "indication": r"(?:clinical )?indications?(?: for (?:exam(?:ination)?|study))?"
-    "|reason for (?:the )?(?:exam(?:ination)?|study|request|referral)"
+    r"|reason for (?:the )?(?:exam(?:ination)?|study|request|referral)"
     r"|clinical (?:information|details|data|question|context|notes)|request(?: details)?|referral|indic",
     "history": r"(?:clinical |medical |past medical |relevant )?history|hx",
     "technique": r"technique|views?|projections?|technical(?: details| factors)?|method",
-    "comparison": r"comparisons?(?: (?:studies|study|films?|imaging))?|compared (?:with|to)|prior(?: stud(?:y"
-    "|ies)| imaging| films?)?"
-    r"|previous(?: imaging| stud(?:y|ies)| films?)?",
-    "findings": r"(?:chest |cxr |radiographic |imaging )?(?:findings?|observations?)|(?:cxr "
-    "|chest x-?ray )?report|description|cxr|chest x-?ray",
+    "comparison": r"comparisons?(?: (?:studies|study|films?|imaging))?|compared (?:with|to)"
+    r"|(?:prior|previous)(?: stud(?:y|ies)| imaging| films?)?",
+    "findings": r"(?:chest |cxr |radiographic |imaging )?(?:findings?|observations?)"
+    r"(?: ?(?:/|and|&) ?impressions?)?|(?:cxr |chest x-?ray )?report|description|cxr|chest x-?ray",
     "impression": r"impressions?|(?:final )?(?:conclusions?|opinion|impression)|summary|interpretation"
-    "|comments?|assessment|dx|imp",
+    r"|comments?|assessment|dx|imp",
     "recommendation": r"recommendations?|advice|follow[- ]?up|suggestions?|suggested action|plan|management",
-    "communication": r"(?:critical |urgent )?(?:results? )?(?:communication"
-    "|notification)s?(?: of (?:critical )?results?)?|critical (?:results?|findings?)"
-    r"|urgent findings?|alert",
+    "communication": r"(?:critical |urgent )?(?:results? )?(?:communication|notification)s?"
+    r"(?: of (?:critical )?results?)?|critical (?:results?|findings?)|urgent findings?|alert",
 }
 _HEADING = re.compile(
     r"(?:^|(?<=[.!?] )|(?<=[.!?]  ))(?P<lead>[ \t]*(?:#+ |\*\*)?)(?:"

@@ -177,18 +177,53 @@ def _read(
     if structure.single and quality.components > 1:
         mask = largest_component(mask)
         warnings = (f"{structure.name}: {quality.components - 1} smaller pieces of the mask were left out",)
-    present = frame.to_image(mask) >= PRESENT
+    assert quality.box is not None
+    present, (top, left) = _in_image(mask, quality.box, frame)
     rows, columns = np.flatnonzero(present.any(axis=1)), np.flatnonzero(present.any(axis=0))
+    whole = np.zeros((frame.image_rows, frame.image_columns), np.bool_)
+    whole[top : top + present.shape[0], left : left + present.shape[1]] = present
     return StructureMask(
         name=structure.name,
         evidence=evidence,
-        png=encode_mask(present),
+        png=encode_mask(whole),
         area=int(np.count_nonzero(present)),
-        box=Box(x_min=columns[0], y_min=rows[0], x_max=columns[-1] + 1, y_max=rows[-1] + 1),
+        box=Box(x_min=left + columns[0], y_min=top + rows[0], x_max=left + columns[-1] + 1, y_max=top + rows[-1] + 1),
         side=structure.side if side is not None and structure.side is not None else side,
         probability=round(quality.probability, 3),
         warnings=warnings,
     )
+
+
+def _in_image(mask: NDArray[np.uint8], box: Box, frame: Frame) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """The part of `frame.to_image(mask) >= PRESENT` around a box of the mask, and its top left corner in the image.
+
+    Most of a mask is empty: enlarging the part that is not takes a fraction of the time. Equal but for the last bit of
+    the interpolation.
+    """
+    import numpy as np
+    from PIL import Image
+
+    source, content = frame.source, frame.content
+    around = frame.to_image(Box(x_min=box.x_min - 1, y_min=box.y_min - 1, x_max=box.x_max + 1, y_max=box.y_max + 1))
+    left, top = max(source.left, int(around.x_min)), max(source.top, int(around.y_min))
+    right = min(source.left + source.columns, int(around.x_max) + 1)
+    bottom = min(source.top + source.rows, int(around.y_max) + 1)
+    # What is cut out reaches further than the interpolation does, a pixel or, where the image is smaller, its scale.
+    across, down = content.columns / source.columns, content.rows / source.rows
+    x, y = (left - source.left) * across, (top - source.top) * down
+    x_end, y_end = (right - source.left) * across, (bottom - source.top) * down
+    first_x, first_y = max(0, int(x - across) - 2), max(0, int(y - down) - 2)
+    last_x, last_y = min(content.columns, int(x_end + across) + 3), min(content.rows, int(y_end + down) + 3)
+    inner = mask[
+        content.top + first_y : content.top + last_y,
+        content.left + first_x : content.left + last_x,
+    ]
+    part = Image.fromarray(np.ascontiguousarray(inner)).resize(
+        (right - left, bottom - top),
+        Image.Resampling.BILINEAR,
+        box=(x - first_x, y - first_y, x_end - first_x, y_end - first_y),
+    )
+    return np.asarray(part) >= PRESENT, (top, left)
 
 
 def _overlapping(probabilities: NDArray[np.uint8], names: tuple[str, ...]) -> dict[str, str]:

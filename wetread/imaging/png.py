@@ -76,7 +76,7 @@ def encode_mask(present: NDArray[np.bool_]) -> bytes:
 def _deflate_runs(data: NDArray[np.uint8]) -> bytes:
     """One final block of literals, and of matches at distance 1 for what repeats."""
     literals, matches = _literal_codes(), _match_codes()
-    starts = np.flatnonzero(np.diff(data, prepend=data[0] ^ 1))
+    starts = np.concatenate(([0], np.flatnonzero(data[1:] != data[:-1]) + 1))
     repeats = np.diff(starts, append=data.size) - 1
     full, rest = np.divmod(repeats, 258)
     # Every run: its byte; full matches; then one shorter match, or one or two literals more.

@@ -205,7 +205,7 @@ class OpenAIChat:
 
 def _plain(value: Any) -> Mapping[str, Any]:
     """An SDK object as plain data, unvalidated: servers send what its types do not foresee."""
-    data = value.to_dict() if hasattr(value, "to_dict") else value
+    data = value.model_dump(exclude_unset=True, warnings=False) if hasattr(value, "model_dump") else value
     if not isinstance(data, Mapping):
         raise ValueError("not an object")
     return data

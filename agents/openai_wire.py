@@ -6,6 +6,7 @@ object, content null, usage or not.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -169,7 +170,7 @@ class ReplyBuilder:
         call.name = call.name or str(function.get("name") or "")
         arguments = function.get("arguments")
         if arguments is not None:
-            call.arguments += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+            call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
     def _last(self) -> _Call | None:
         return self._calls[-1] if self._calls and not _is_json(self._calls[-1].arguments) else None

@@ -301,8 +301,9 @@ async def test_clear_lungs_and_a_nodule_cannot_both_stand() -> None:
             "classify": classified(nodule="present", consolidation="absent"),
         }
     )
-    (text,) = texts(made, "lungs")
-    assert text.startswith("Possible nodule")
+    doubt, absent = texts(made, "lungs")
+    assert doubt.startswith("Possible nodule")
+    assert absent == "No consolidation by image classification."
 
 
 async def test_the_classifier_fills_in_what_nobody_spoke_of() -> None:

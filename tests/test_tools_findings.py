@@ -116,6 +116,14 @@ async def test_the_side_is_the_patient_s(
     assert said["findings"][0]["side"] == (side.value if side else None)
 
 
+async def test_a_heart_left_of_the_middle_has_no_side(make_image: MakeImage) -> None:
+    asked = Asked(Study(images=(make_image(),)), [("There is moderate cardiomegaly.", [(0.4, 0.5, 0.9, 0.8)])])
+    said = await asked.call()
+    assert said["findings"][0]["side"] is None
+    (observation,) = asked.evidence.observations
+    assert observation.side is None and observation.regions[0].side is Side.LEFT
+
+
 async def test_one_observation_for_each_claim(make_image: MakeImage) -> None:
     sentences: list[Sentence] = [
         ("No pleural effusion or pneumothorax.", None),

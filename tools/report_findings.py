@@ -26,6 +26,9 @@ from wetread.vocabulary import Assertion, Side
 CROP_WARNING_FROM = 0.05
 """From this fraction of the image lost to the model's crop, the reader is told."""
 
+_PAIRED = frozenset({"lungs", "pleura", "bones", "soft_tissues"})
+"""Systems whose findings lie on a side, so that a box gives one that the text does not name."""
+
 _COMPARISON_WORDS = re.compile(
     r"\b(?:compar(?:ed|ison)|interval(?:ly)?|since the (?:prior|previous|last)|unchanged"
     r"|again (?:seen|noted|demonstrated)"
@@ -132,13 +135,17 @@ class _Sentence:
                 finding=claim.finding,
                 system=system_of(claim),
                 assertion=claim.assertion,
-                side=claim.side or _side_of(self._regions_of(claim)),
+                side=claim.side or self._side_seen(claim),
                 anatomy=claim.anatomy,
                 change=claim.change,
                 regions=self._regions_of(claim),
             )
             for claim in self.claims
         ]
+
+    def _side_seen(self, claim: Claim) -> Side | None:
+        """The side of the boxes, for what has sides: a heart that lies left of the middle is no left heart."""
+        return _side_of(self._regions_of(claim)) if system_of(claim) in _PAIRED else None
 
     def _regions_of(self, claim: Claim) -> tuple[Region, ...]:
         """Those of the sentence's boxes that can be of the claim: none for an absence beside a presence."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +33,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from wetread.agents.chat import ChatReply, ChatRequest, OnText, ToolUse, Usage
-from wetread.errors import EndpointError, ModelError
+from wetread.errors import ConfigError, ModelError
 from wetread.evidence import Box
 from wetread.imaging.bank import ImageBank
 from wetread.imaging.geometry import centre_crop
@@ -46,7 +46,7 @@ from wetread.tools.endpoints.medimageparse import SEPARATOR
 from wetread.tools.endpoints.port import EndpointName, EndpointPort, EndpointReply, EndpointRequest
 from wetread.values import Value
 from wetread.vocabulary import Origin
-from wetread.yamlfile import read_yaml
+from wetread.yamlfile import nearest, read_yaml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,6 +117,26 @@ def read_authored(path: Path) -> Authored:
     return read_yaml(path, Authored)
 
 
+def check_authored(path: Path, authored: Authored, handles: Collection[str], findings: Collection[str]) -> None:
+    """Make sure that what was written is about images of the study and, for probabilities, findings of the template.
+
+    Raises:
+        ConfigError: `WET-CONFIG-AUTHORED`: an unknown image or finding, or a finding without its probability.
+    """
+    images = [*authored.endpoints, *(case.image for case in authored.cases)]
+    unknown = [
+        f"there is no {handle}. {nearest(handle, sorted(handles))}" for handle in images if handle not in handles
+    ]
+    for handle, image in authored.endpoints.items():
+        if image.probabilities is not None:
+            for finding in sorted(set(findings) ^ set(image.probabilities)):
+                what = "has no probability" if finding in findings else "is no finding of the template"
+                hint = "" if finding in findings else nearest(finding, sorted(findings))
+                unknown.append(f"{finding} of {handle} {what}. {hint}")
+    if unknown:
+        raise ConfigError("WET-CONFIG-AUTHORED", f"{path}: {unknown[0].strip()}")
+
+
 class AuthoredModel:
     """A `ChatModel` that gives each agent its written answers in order."""
 
@@ -124,6 +144,7 @@ class AuthoredModel:
 
     def __init__(self, turns: Mapping[str, Sequence[AuthoredTurn]]) -> None:
         self._turns = {agent: list(found) for agent, found in turns.items()}
+        self._missing: list[str] = []
 
     async def complete(self, request: ChatRequest, on_text: OnText | None = None) -> ChatReply:
         """The agent's next answer; see `ChatModel`. Tokens are counted as characters / 4.
@@ -134,6 +155,7 @@ class AuthoredModel:
         await asyncio.sleep(0)
         turns = self._turns.get(request.agent)
         if not turns:
+            self._missing.append(request.agent)
             raise ModelError(
                 "WET-MODEL-AUTHORED",
                 f"authored.yaml has no further answer for the agent '{request.agent}'.",
@@ -162,16 +184,19 @@ class AuthoredModel:
     async def aclose(self) -> None:
         pass
 
-    def left(self) -> list[str]:
-        """The agents that were not asked for all of their answers."""
-        return sorted(agent for agent, turns in self._turns.items() if turns)
+    def mistake(self) -> str | None:
+        """Why what was written does not fit what was asked; None where it does."""
+        if self._missing:
+            return f"the agent '{self._missing[0]}' was asked for one more answer than is written."
+        left = sorted(agent for agent, turns in self._turns.items() if turns)
+        return f"answers of {', '.join(left)} were not asked for." if left else None
 
 
 class AuthoredEndpoints:
     """An `EndpointPort` that answers in the wire's form from what was written, else from `inner`.
 
     Args:
-        images: What was written, by image handle.
+        images: What was written, by image handle; `check_authored` must have passed it.
         bank: Tells which image a payload is of.
         findings: For each finding's key the phrases that end the present and the absent prompt.
         inner: Answers the rest.
@@ -277,11 +302,6 @@ class AuthoredEndpoints:
     def _image_vector(self, answered: Any, probabilities: Mapping[str, float]) -> NDArray[np.float64]:
         import numpy as np
 
-        missing = sorted(set(self._findings) - set(probabilities))
-        if missing:
-            raise EndpointError(
-                "WET-ENDPOINT-AUTHORED", f"authored.yaml has no probability for {', '.join(missing)}.", "Add it."
-            )
         vector = np.asarray(answered, np.float64).reshape(DIMENSIONS).copy()
         axes = len(self._findings)
         vector[: axes + 1] = 0.0

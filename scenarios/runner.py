@@ -24,7 +24,7 @@ from wetread.insight.library import CaseLibrary
 from wetread.reports.model import Report
 from wetread.reports.render import to_json
 from wetread.reports.template import ReportTemplate, choose_template, load_template
-from wetread.scenarios.authored import Authored, AuthoredEndpoints, AuthoredModel, read_authored
+from wetread.scenarios.authored import Authored, AuthoredEndpoints, AuthoredModel, check_authored, read_authored
 from wetread.scenarios.authored_cases import write_library
 from wetread.scenarios.canonical import bounded_diff
 from wetread.scenarios.expectations import Difference, check_expectations
@@ -205,17 +205,13 @@ async def _record(
             turns = AuthoredModel(authored.chat) if authored.chat else None
             model = _model(scenario, tape, workspace, turns, live)
             run = await _converse(scenario, study, tape, endpoints, model, library, workspace, on_event)
+    if tape.chat.live and turns is not None and (mistake := turns.mistake()):
+        raise ConfigError("WET-CONFIG-AUTHORED", f"{scenario.authored}: {mistake}", "Write what the agents answer.")
     if run.error is not None:
         raise run.error
     missing = [fault for fault in tape.faults() if isinstance(fault, TapeMiss)]
     if missing:
         raise missing[0]
-    if tape.mode.live("chat") and turns is not None and turns.left():
-        raise ConfigError(
-            "WET-CONFIG-AUTHORED",
-            f"{scenario.authored}: answers of {', '.join(turns.left())} were not asked for.",
-            "Take them out, or find out why the agent stopped early.",
-        )
     tape.save(scenario.tape, secrets=live.secrets)
     report = (await _replay(scenario, Tape.open(scenario.tape), study, workspace, _ignore)).session.report
     if report is None:
@@ -253,6 +249,7 @@ async def _endpoints(
     if authored.endpoints and file.endpoints == "authored":
         template = _template(scenario, study, workspace)
         findings = {entry.finding: (entry.present, entry.absent) for entry in template.classify}
+        check_authored(scenario.authored, authored, [image.handle for image in study.images], findings)
         port = AuthoredEndpoints(authored.endpoints, ImageBank(study), findings, port)
     try:
         yield Outage(port, down=file.down, absent=file.absent)
@@ -277,7 +274,7 @@ def _model(
     if authored is not None:
         return TapedModel(tape, authored, origin="authored")
     inner = live.model if live is not None else None
-    if tape.mode.live("chat") and inner is None:
+    if tape.chat.live and inner is None:
         raise ConfigError(
             "WET-CONFIG-MODEL",
             f"The scenario '{scenario.name}' is recorded from a language model, and none is configured.",

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field, ValidationError, model_validator
 
+from wetread.agents.chat import Usage
 from wetread.errors import TapeError, WetreadError
 from wetread.scenarios.canonical import key_of
 from wetread.scenarios.tape_blobs import BlobReader, names_in
@@ -50,6 +51,33 @@ class RecordedError(Value):
     status: int | None = None
 
 
+class KeptToolUse(Value):
+    """A tool use of a chat reply. `arguments` as `tape_replies` writes texts."""
+
+    id: str
+    name: str
+    arguments: Any
+
+
+class KeptChat(Value):
+    """A chat reply as it stands on the tape. `text` as `tape_replies` writes texts."""
+
+    text: Any = ""
+    tool_uses: tuple[KeptToolUse, ...] = ()
+    usage: Usage = Usage()
+    model: str
+    finish: Literal["stop", "tool_calls", "length", "content_filter"] = "stop"
+
+
+class KeptRows(Value):
+    """An endpoint reply as it stands on the tape. `rows` as `tape_blobs` packs them."""
+
+    model_name: str
+    model_version: str = "unknown"
+    warnings: tuple[str, ...] = ()
+    rows: list[Any]
+
+
 class Record(Value):
     """One answered request at one seam. `request` is canonical, `key` its hash; `reply` or `error` came of it."""
 
@@ -57,7 +85,7 @@ class Record(Value):
     origin: Provenance
     latency_ms: float = Field(default=0.0, ge=0)
     request: dict[str, Any]
-    reply: dict[str, Any] | None = None
+    reply: KeptChat | KeptRows | None = None
     error: RecordedError | None = None
 
     @model_validator(mode="after")
@@ -69,12 +97,24 @@ class Record(Value):
         return self
 
 
+class ChatRecord(Record):
+    """A record of the chat-model seam."""
+
+    reply: KeptChat | None = None
+
+
+class EndpointRecord(Record):
+    """A record of the endpoint seam."""
+
+    reply: KeptRows | None = None
+
+
 class _Document(Value):
     version: Literal[1]
     model: str | None = None
     configured: tuple[str, ...] = ()
-    chat: tuple[Record, ...] = ()
-    endpoints: tuple[Record, ...] = ()
+    chat: tuple[ChatRecord, ...] = ()
+    endpoints: tuple[EndpointRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,12 +128,9 @@ class TapeContent:
 
     model: str | None = None
     configured: tuple[str, ...] = ()
-    chat: tuple[Record, ...] = ()
-    endpoints: tuple[Record, ...] = ()
+    chat: tuple[ChatRecord, ...] = ()
+    endpoints: tuple[EndpointRecord, ...] = ()
     blobs: BlobReader = field(default_factory=lambda: BlobReader(Path("blobs")), compare=False)
-
-    def records(self, seam: Seam) -> tuple[Record, ...]:
-        return self.chat if seam == "chat" else self.endpoints
 
     @property
     def origins(self) -> frozenset[str]:

@@ -18,7 +18,13 @@ from wetread.evidence import Evidence, ModelVersion, Reason, Region
 from wetread.imaging.bank import ImageBank
 from wetread.imaging.prepare import Preparation
 from wetread.reports.model import Claim, Grounding, Issue, Report, Section, Statement, SystemFindings
-from wetread.scenarios.authored import AuthoredEndpoints, AuthoredImage, AuthoredModel, read_authored
+from wetread.scenarios.authored import (
+    AuthoredEndpoints,
+    AuthoredImage,
+    AuthoredModel,
+    check_authored,
+    read_authored,
+)
 from wetread.scenarios.expectations import check_expectations
 from wetread.scenarios.runner import LiveSources, run_scenario
 from wetread.scenarios.scenario import BUILT_IN, Expectations, Scenario, find_scenarios
@@ -245,10 +251,12 @@ async def test_an_authored_model_answers_each_agent_in_order(tmp_path: Path) -> 
         ("classify", "{}"),
     ]
     assert (await model.complete(ask("historian"))).text == '{"findings":[]}'
-    assert model.left() == ["orchestrator"]
+    assert model.mistake() == "answers of orchestrator were not asked for."
     assert (await model.complete(ask("orchestrator"))).text == "Done."
+    assert model.mistake() is None
     with pytest.raises(ModelError, match="no further answer for the agent 'orchestrator'"):
         await model.complete(ask("orchestrator"))
+    assert "'orchestrator' was asked for one more answer" in (model.mistake() or "")
 
 
 @pytest.fixture
@@ -322,10 +330,27 @@ async def test_authored_probabilities_come_out_of_zero_shot_classification(bank:
     assert image.warnings == texts.warnings == ()
 
 
-async def test_a_finding_without_a_written_probability_is_an_error(bank: ImageBank) -> None:
-    port = authored(bank, probabilities={"pneumothorax": 0.03})
-    with pytest.raises(EndpointError, match="no probability for cardiomegaly"):
-        await port.score(medimageinsight.encode([await bank.payload("image_1", Preparation.SQUARE_512)]))
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("endpoints: {image_2: {sentences: []}}\n", "there is no image_2. Did you mean 'image_1'"),
+        ("endpoints: {image_1: {probabilities: {pneumothorax: 0.1}}}\n", "cardiomegaly of image_1 has no probability"),
+        (
+            "endpoints: {image_1: {probabilities: {pneumothorax: 0.1, cardiomegaly: 0.2, pneumothorx: 0.1}}}\n",
+            "pneumothorx of image_1 is no finding of the template. Did you mean 'pneumothorax'",
+        ),
+        (
+            "cases: [{id: a, image: image_3, similarity: 0.5, modality: DX, view: PA}]\n",
+            "there is no image_3",
+        ),
+    ],
+)
+def test_answers_about_what_is_not_there_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "authored.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        check_authored(path, read_authored(path), ["image_1"], FINDINGS)
+    assert said in caught.value.message
 
 
 async def test_what_is_not_written_is_asked_of_the_source_behind(bank: ImageBank) -> None:

@@ -76,7 +76,10 @@ def measure(sentences: list[Labelled]) -> Result:
             changes[claim.change == label.change] += 1
             if (claim.assertion, claim.side, claim.change) != label[1:]:
                 wrong.append(f"{sentence}\n    {label}\n    {claim.assertion} {claim.side} {claim.change}")
+        said = {(label.finding, label.assertion) for label in labels}
         for claim in rest:
+            if (claim.finding, claim.assertion) in said:
+                continue
             confusion["invented", claim.assertion.value] += 1
             wrong.append(f"{sentence}\n    invented {claim.finding} {claim.assertion}")
     return Result(confusion, sides, changes, wrong)

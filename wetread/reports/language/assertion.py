@@ -33,7 +33,7 @@ _STUDY = frozenset(
     "study exam examination radiograph film imaging ct chest cxr report image scan xray comparison x tomography mri pet"
     " date day month week year today".split()
 )
-_SINCE = frozenset("to with from since than on versus the".split())
+_SINCE = frozenset(("to", "from", "since", "than", "versus"))
 
 
 def assess(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str], earlier: Sequence[Target]) -> None:
@@ -174,7 +174,8 @@ def _of_a_study(mark: Mark, words: Sequence[str]) -> bool:
     ahead = words[mark.last : mark.last + 4]
     if any(word in _STUDY or word[:1].isdigit() for word in ahead):
         return True
-    return mark.first > 0 and words[mark.first - 1] in _SINCE
+    before = words[max(0, mark.first - 3) : mark.first]
+    return bool(before) and (before[-1] in _SINCE or any(word.startswith("compar") for word in before))
 
 
 def _works_forward(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> bool:

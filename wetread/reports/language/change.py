@@ -14,12 +14,19 @@ from wetread.vocabulary import Change
 _DESCRIBING = (EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, STATE)
 
 
-def compare(clause: Sequence[Mark], found: Sequence[Target], earlier: Sequence[Target]) -> list[Mark]:
+_COMPARATIVE = frozenset(("worse", "greater", "more", "less", "larger", "smaller", "better", "denser"))
+_BEFORE = frozenset(("before", "prior", "previous", "previously", "earlier", "last"))
+
+
+def compare(
+    clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str], earlier: Sequence[Target]
+) -> list[Mark]:
     """Fill the change of a clause's targets.
 
     Args:
         clause: The marks.
         found: Its targets, in order.
+        words: The sentence's words.
         earlier: Targets of the clause before, to which a clause without targets speaks.
 
     Returns:
@@ -30,6 +37,8 @@ def compare(clause: Sequence[Mark], found: Sequence[Target], earlier: Sequence[T
     for index, mark in enumerate(clause):
         if not mark.change or index in states or (mark.kind == CUE and mark.value != "ignored"):
             continue
+        if _between_places(clause, index, words):
+            continue
         reached = _reached(clause, index, found)
         if not reached and not found and not any(m.kind == ANATOMY for m in clause):
             reached = list(earlier)
@@ -39,6 +48,22 @@ def compare(clause: Sequence[Mark], found: Sequence[Target], earlier: Sequence[T
         if not reached:
             loose.append(mark)
     return loose
+
+
+def _between_places(clause: Sequence[Mark], index: int, words: Sequence[str]) -> bool:
+    """Whether a comparative compares two places and not two times: "worse on the right", "greater at the base"."""
+    mark = clause[index]
+    if not _COMPARATIVE.intersection(words[mark.first : mark.last]):
+        return False
+    if words[mark.last : mark.last + 1] == ["than"]:
+        return not _BEFORE.intersection(words[mark.last + 1 : mark.last + 4])
+    after = clause[index + 1 : index + 3]
+    return (
+        len(after) == 2
+        and after[0].kind == PREPOSITION
+        and after[0].first == mark.last
+        and after[1].kind in (SIDE, ANATOMY)
+    )
 
 
 def _reached(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:

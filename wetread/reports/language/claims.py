@@ -41,7 +41,7 @@ def sentence_claims(words: Sequence[Token]) -> list[Claim]:
     for clause in clauses(seen, plain):
         found = targets(clause)
         assess(clause, found, plain, earlier)
-        loose = compare(clause, found, earlier)
+        loose = compare(clause, found, plain, earlier)
         left = place(clause, found, carried)
         carried = [] if found else left
         parts.append((found, loose, [mark for mark in clause if mark.kind == ANATOMY]))

@@ -125,7 +125,9 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
         mark = clause[at]
         if mark.kind == ANATOMY and at not in taken:
             before.append(at)
-        elif mark.kind == FINDING or (mark.kind == ANATOMY and at in taken):
+        elif mark.kind == ANATOMY and _shared_subject(clause, at, index):
+            before.append(at)
+        elif mark.kind == FINDING or mark.kind == ANATOMY:
             break
         elif mark.state and any(a in taken for a in range(at)):
             break
@@ -137,6 +139,15 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
             before.clear()
     before.reverse()
     return before
+
+
+def _shared_subject(clause: Sequence[Mark], at: int, index: int) -> bool:
+    """Whether only states and joints stand between a site and a further state: "the aorta is tortuous and calcified"."""
+    return all(
+        mark.state or mark.verb or mark.kind in (EXTENT, LIMIT) or (mark.kind == SIGN and mark.value in LISTING)
+        or (mark.kind == ANATOMY and mark.value == clause[at].value)
+        for mark in clause[at + 1 : index]
+    )
 
 
 def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from wetread.reports.language.words import Token
 
@@ -27,7 +27,7 @@ class Phrases(Generic[Label]):
     """
 
     def __init__(self, phrases: Iterable[tuple[Sequence[str], Label]]) -> None:
-        self._root: dict[str, dict] = {}  # type: ignore[type-arg]
+        self._root: dict[str, Any] = {}
         self._longest = 0
         for words, label in phrases:
             node = self._root

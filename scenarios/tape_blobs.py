@@ -18,7 +18,7 @@ import binascii
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class BlobReader:
         self._folder = folder
         self._pending = pending or {}
         self._decoded: dict[str, NDArray[Any]] = {}
+        self._stacks: dict[tuple[str, ...], NDArray[np.uint8]] = {}
 
     def array(self, name: str) -> NDArray[Any]:
         """The array of one blob, read-only.
@@ -56,6 +57,22 @@ class BlobReader:
         found = self._decoded.get(name)
         if found is None:
             found = self._decoded[name] = self._read(name)
+        return found
+
+    def masks(self, names: Sequence[str]) -> NDArray[np.uint8]:
+        """Masks of one size as one array [masks, rows, columns], read-only, shared by all who ask.
+
+        Raises:
+            TapeError: as `array`; or they are no such masks.
+        """
+        key = tuple(names)
+        found = self._stacks.get(key)
+        if found is None:
+            masks = [self._read(name) for name in names]
+            if not masks or any(mask.ndim != 2 or mask.shape != masks[0].shape for mask in masks):
+                raise _broken(", ".join(names), "are not masks of one size")
+            found = self._stacks[key] = np.stack(masks)
+            found.flags.writeable = False
         return found
 
     def _read(self, name: str) -> NDArray[Any]:
@@ -106,12 +123,7 @@ def unpack(value: Any, blobs: BlobReader) -> Any:
     if not isinstance(value, dict):
         return value
     if "$masks" in value:
-        masks = [blobs.array(name) for name in value["$masks"]]
-        if not masks or any(mask.ndim != 2 or mask.shape != masks[0].shape for mask in masks):
-            raise _broken(", ".join(value["$masks"]), "are not masks of one size")
-        stack = np.stack(masks)
-        stack.flags.writeable = False
-        return stack
+        return blobs.masks(value["$masks"])
     if "$array" in value:
         start, shape = int(value["at"]), [int(side) for side in value["shape"]]
         part = blobs.array(value["$array"])[start : start + int(np.prod(shape))]

@@ -325,3 +325,26 @@ def test_search_agrees_with_the_definition(
     assert all(value <= worst + 4e-3 for value in left_out)
     keys = [(-match.similarity, match.id) for match in found]
     assert keys == sorted(keys)
+
+
+def test_many_may_make_the_same_library_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "cases.db"
+    start = threading.Barrier(6)
+    errors: list[Exception] = []
+
+    def work(number: int) -> None:
+        start.wait()
+        try:
+            with CaseLibrary.open(path) as library:
+                library.add(make_case(f"case-{number}"))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    with CaseLibrary.open(path) as library:
+        assert len(library) == 6

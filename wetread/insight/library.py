@@ -23,33 +23,13 @@ import orjson
 from pydantic import Field
 
 from wetread.errors import InputError
+from wetread.insight.library_file import connect, corrupt, prepare, reporting
 from wetread.values import Value
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FORMAT = 1
-"""Version of the tables, SQLite `user_version`."""
-
-_APPLICATION = 0x77657472
-_TABLES = """
-CREATE TABLE cases (
-    model TEXT NOT NULL,
-    version TEXT NOT NULL,
-    recipe TEXT NOT NULL,
-    id TEXT NOT NULL,
-    patient TEXT NOT NULL,
-    image TEXT NOT NULL,
-    modality TEXT NOT NULL,
-    view TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    snippet TEXT NOT NULL,
-    dimensions INTEGER NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (model, version, recipe, id)
-) WITHOUT ROWID
-"""
 _SIMILARITY_DIGITS = 6
 
 
@@ -137,10 +117,10 @@ class CaseLibrary:
             raise InputError(
                 "WET-INPUT-LIBRARY", f"There is no case library {path}.", "Make one with `wetread index add`."
             )
-        with _reporting(path):
-            connection = _connect(path, read_only)
+        with reporting(path):
+            connection = connect(path, read_only)
             try:
-                _prepare(connection, path, read_only)
+                prepare(connection, path, read_only)
             except BaseException:
                 connection.close()
                 raise
@@ -154,7 +134,7 @@ class CaseLibrary:
 
     def close(self) -> None:
         """Close the file, leaving it whole in one piece."""
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             if self._closed:
                 return
             self._closed = True
@@ -163,7 +143,7 @@ class CaseLibrary:
             self._connection.close()
 
     def __len__(self) -> int:
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             return int(self._connection.execute("SELECT count(*) FROM cases").fetchone()[0])
 
     def add(self, case: Case) -> bool:
@@ -182,7 +162,7 @@ class CaseLibrary:
         """
         if self._read_only:
             raise InputError("WET-INPUT-LIBRARY-READ-ONLY", f"The case library {self._path} is open for reading only.")
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             # A generator may run for long: nobody else's writing waits for it.
             rows = [_row(case) for case in cases]
             before = len(self)
@@ -193,13 +173,13 @@ class CaseLibrary:
 
     def remove(self, id: str) -> int:
         """Remove a case from every space. Returns in how many it was."""
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             return self._connection.execute("DELETE FROM cases WHERE id = ?", (id,)).rowcount
 
     def spaces(self) -> tuple[tuple[VectorSpace, int], ...]:
         """The spaces there are vectors of, and how many."""
         query = "SELECT model, version, recipe, count(*) FROM cases GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             return tuple(
                 (VectorSpace(model=model, version=version, recipe=recipe), count)
                 for model, version, recipe, count in self._connection.execute(query)
@@ -212,7 +192,7 @@ class CaseLibrary:
             " (SELECT DISTINCT c.id, e.value AS label FROM cases AS c, json_each(c.labels) AS e)"
             " GROUP BY 1 ORDER BY n DESC, 1"
         )
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             return {str(label): int(count) for label, count in self._connection.execute(query)}
 
     def search(
@@ -247,7 +227,7 @@ class CaseLibrary:
 
         if k < 1:
             return []
-        with self._lock, _reporting(self._path):
+        with self._lock, reporting(self._path):
             partition = self._partition(space)
             if partition is None:
                 return []
@@ -293,7 +273,7 @@ class CaseLibrary:
                 snippet=snippet,
             )
         except (TypeError, ValueError):
-            raise _corrupt(self._path) from None
+            raise corrupt(self._path) from None
 
     def _partition(self, space: VectorSpace) -> _Partition | None:
         import numpy as np
@@ -314,11 +294,11 @@ class CaseLibrary:
             return None
         ids, patients, images, modalities, views, dimensions, vectors = zip(*rows, strict=True)
         if len(set(dimensions)) != 1 or any(len(vector) != 2 * dimensions[0] for vector in vectors):
-            raise _corrupt(self._path)
+            raise corrupt(self._path)
         matrix = np.frombuffer(b"".join(vectors), dtype="<f2").reshape(len(rows), dimensions[0]).astype(np.float32)
         norms = np.linalg.norm(matrix, axis=1, keepdims=True)
         if not np.isfinite(norms).all() or not norms.all():
-            raise _corrupt(self._path)
+            raise corrupt(self._path)
         matrix /= norms
         partition = _Partition(
             np.array(ids), np.array(patients), np.array(images), np.array(modalities), np.array(views), matrix
@@ -392,54 +372,3 @@ def _unit(vector: NDArray[np.float32] | tuple[float, ...], what: str) -> NDArray
     if not np.isfinite(norm) or norm == 0.0:
         raise InputError("WET-INPUT-VECTOR", f"{what[0].upper()}{what[1:]} is empty, zero or not finite.")
     return (array / norm).astype(np.float32)
-
-
-def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
-    if not read_only:
-        return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    # `immutable` keeps SQLite from writing lock and log files; a log that is not yet merged would be overlooked by it.
-    log = path.with_name(path.name + "-wal")
-    how = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False)
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool) -> None:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables == 0 and application == 0 and not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
-        connection.execute(_TABLES)
-        return
-    if application != _APPLICATION:
-        raise InputError(
-            "WET-INPUT-LIBRARY-CORRUPT", f"{path} is no case library.", "Name a file made by `wetread index add`."
-        )
-    if version != FORMAT:
-        raise InputError(
-            "WET-INPUT-LIBRARY-CORRUPT",
-            f"The case library {path} has format {version}, this version of wetread reads {FORMAT}.",
-            "Make it anew with `wetread index add`.",
-        )
-
-
-def _corrupt(path: Path) -> InputError:
-    return InputError(
-        "WET-INPUT-LIBRARY-CORRUPT", f"The case library {path} is damaged.", "Make it anew, or take it from a backup."
-    )
-
-
-@contextmanager
-def _reporting(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        # "unable to open", "locked", "readonly", "disk full": what SQLite says here names no data.
-        raise InputError(
-            "WET-INPUT-LIBRARY", f"The case library {path} cannot be used: {error}.", "Check the file and its folder."
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise _corrupt(path) from error

@@ -30,6 +30,7 @@ from wetread.reports.view import (
     layer_tints,
     marks,
     model_name,
+    outcome,
     pieces,
     status_word,
 )
@@ -197,7 +198,7 @@ def _row(evidence: Evidence) -> dict[str, Any]:
         "model": model_name(evidence),
         "origin": evidence.origin.value,
         "status": evidence.status,
-        "summary": evidence.summary,
+        "summary": outcome(evidence),
         "reason": f"{evidence.reason.code}: {evidence.reason.message}" if evidence.reason is not None else "",
         "warnings": evidence.warnings,
         "measurements": measured,

@@ -19,6 +19,7 @@ from wetread.reports.view import (
     issues_at,
     issues_elsewhere,
     model_name,
+    outcome,
     status_word,
 )
 
@@ -50,6 +51,7 @@ def to_markdown(report: Report, *, figures: Mapping[str, str] | None = None, wor
         version=__version__,
         status_word=status_word,
         model_name=model_name,
+        outcome=outcome,
         issues_at=lambda where: issues_at(report, where),
         other_issues=issues_elsewhere(report),
         written=Written,

@@ -15,6 +15,7 @@ from wetread.reports.view import (
     issues_at,
     issues_elsewhere,
     model_name,
+    outcome,
     pieces,
     status_word,
 )
@@ -188,7 +189,7 @@ def _evidence(report: Report) -> RenderableType:
             (evidence.status, _OUTCOMES[evidence.status]),
             f" · {evidence.latency_ms:,.0f} ms",
         )
-        below = [Text(shown(evidence.summary), "dim")] if evidence.summary else []
+        below = [Text(shown(summary), "dim")] if (summary := outcome(evidence)) else []
         if evidence.reason is not None:
             below.append(Text(f"{evidence.reason.code}: {shown(evidence.reason.message)}", _OUTCOMES[evidence.status]))
         below += [Text(shown(warning), "yellow") for warning in evidence.warnings]

@@ -159,6 +159,12 @@ def status_word(system: SystemFindings) -> str:
     return STATUS_WORDS[system.status]
 
 
+def outcome(evidence: Evidence) -> str:
+    """The evidence's summary, unless its reason says the same."""
+    said = evidence.reason is not None and evidence.summary.strip(". ") in evidence.reason.message
+    return "" if said else evidence.summary
+
+
 def model_name(evidence: Evidence) -> str:
     """Model and version, the version only where it is known."""
     version = evidence.model.version

@@ -13,7 +13,8 @@ from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion, Side
 
 NORMAL = "No acute cardiopulmonary abnormality."
-SO_FAR = "No {acute}abnormality in what was assessed. Not assessed: {missing}."
+SO_FAR = "No {acute}abnormality in what was assessed."
+MISSING = "Not assessed: {missing}."
 NOTHING = "Nothing was assessed: no tool gave findings."
 CT = "Chest CT is recommended to characterise the {findings}."
 TELL = "Prompt communication with the referring clinician is advised: {findings}."
@@ -77,7 +78,10 @@ def _nothing_acute(lines: Sequence[Line], template: ReportTemplate, *, acute: bo
         return Line("", NOTHING, ())
     if not missing:
         return Line("", NORMAL, evidence)
-    return Line("", SO_FAR.format(acute="acute " if acute else "", missing=words.listed(missing)), evidence)
+    text = SO_FAR.format(acute="acute " if acute else "")
+    named = f"{text} {MISSING.format(missing=words.listed(missing))}"
+    # named only where the names alone claim nothing: a report's reader parses them too
+    return Line("", named if len(claims(named)) == len(claims(text)) else text, evidence)
 
 
 def _rank(said: Sequence[Claim]) -> tuple[int, bool]:

@@ -110,8 +110,8 @@ def load_agents(workspace: Path | None = None, tools: Collection[str] | None = N
             file = load_yaml(path)
             sources[_named(file, path).name] = file
     agents = {name: file.parse(AgentSpec) for name, file in sources.items()} if workspace else dict(_built_in_agents())
-    for name, file in sources.items():
-        _check(agents[name], file, agents, workspace, tools)
+    for name in sources:
+        _check(agents[name], sources, agents, workspace, tools)
     return agents
 
 
@@ -136,11 +136,12 @@ def _named(file: YamlFile, path: Path) -> AgentSpec:
 
 def _check(
     spec: AgentSpec,
-    file: YamlFile,
+    sources: Mapping[str, YamlFile],
     agents: Mapping[str, AgentSpec],
     workspace: Path | None,
     tools: Collection[str] | None,
 ) -> None:
+    file = sources[spec.name]
     if not has_agent_prompt(spec.prompt, workspace):
         raise file.mistake(f"there is no prompt 'prompts/agents/{spec.prompt}'", "prompt")
     for index, name in enumerate(spec.tools):
@@ -157,6 +158,8 @@ def _check(
         if spec.name in _reached(name, agents):
             raise file.mistake(f"'{spec.name}' and '{name}' would ask each other without end", *where)
         if not agents[name].result:
+            if file is _built_in().get(spec.name) and sources[name] is not _built_in().get(name):
+                raise sources[name].mistake(f"there is no 'result', and '{spec.name}' asks '{name}'", "name")
             raise file.mistake(f"agent '{name}' has no 'result', so it cannot be asked", *where)
 
 

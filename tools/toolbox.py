@@ -126,8 +126,9 @@ async def answered(reading: Reading, tool: Tool[Any], arguments: Arguments) -> T
     return None if call is None or call.spoiled else await call.result()
 
 
-def _key(tool: Tool[Any], arguments: Arguments) -> tuple[str, str, bytes]:
-    return ("call", tool.name, canonical_json(_plain(arguments)))
+def _key(tool: Tool[Any], arguments: Arguments) -> tuple[str, str, str]:
+    # Decoded, since the encoder's bytes hold on to 4 KiB each.
+    return ("call", tool.name, canonical_json(_plain(arguments)).decode())
 
 
 def _begin(

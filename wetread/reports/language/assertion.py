@@ -102,7 +102,7 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
                 if value == "negates_before_narrow" and active is not None and active.value != "negates_before_narrow":
                     continue
                 active, lapsed, count = mark, None, 0
-            elif value == "stops" and count:
+            elif value in ("stops", "besides") and count:
                 active, lapsed = None, lapsed
             elif value in _BACKWARD:
                 active = None
@@ -190,7 +190,7 @@ def _works_forward(clause: Sequence[Mark], index: int, found: Sequence[Target]) 
             return False
         if mark.kind == CUE and mark.value in ("negates_before", "negates_after", "uncertain_after"):
             return False
-        if mark.kind == CUE and mark.value == "stops" and at > index + 1:
+        if mark.kind == CUE and mark.value in ("stops", "besides") and at > index + 1:
             return False
     return False
 

@@ -15,6 +15,8 @@ _DESCRIBING = (EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, STATE)
 
 
 _COMPARATIVE = frozenset(("worse", "greater", "more", "less", "larger", "smaller", "better", "denser"))
+_DENSITIES = frozenset(("opacity", "lucency", "interstitial_changes"))
+"""Findings of which "increased" says how they look and not that they changed: "increased density"."""
 _BEFORE = frozenset(("before", "prior", "previous", "previously", "earlier", "last"))
 
 
@@ -35,7 +37,7 @@ def compare(
     states = {target.at for target in found if target.site_at is not None}
     loose = []
     for index, mark in enumerate(clause):
-        if not mark.change or index in states or (mark.kind == CUE and mark.value != "ignored"):
+        if not mark.change or index in states or mark.kind == FINDING or (mark.kind == CUE and mark.value != "ignored"):
             continue
         if _between_places(clause, index, words):
             continue
@@ -43,6 +45,8 @@ def compare(
         if not reached and not found and not any(m.kind == ANATOMY for m in clause):
             reached = list(earlier)
         for target in reached:
+            if target.finding in _DENSITIES and words[mark.first : mark.last] == ["increased"] and target.at > index:
+                continue
             if target.change is None and target.finding != NORMAL:
                 target.change = Change(mark.change)
         if not reached:
@@ -92,8 +96,7 @@ def _predicates(clause: Sequence[Mark], index: int) -> bool:
 
 def _ahead(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
     reached: list[Target] = []
-    wide = clause[index + 1 : index + 2]
-    whole_list = bool(wide) and wide[0].kind == PREPOSITION and wide[0].value in ("of", "in")
+    whole_list = False
     described = False
     for at in range(index + 1, len(clause)):
         mark = clause[at]
@@ -111,6 +114,8 @@ def _ahead(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[
         elif mark.kind == VERB and (reached or mark.verb):
             if reached:
                 break
+        elif mark.kind == PREPOSITION and mark.value in ("of", "in") and not reached:
+            whole_list = True
         elif mark.kind in _DESCRIBING and reached and mark.kind != FINDING:
             described = True
     return reached

@@ -14,6 +14,7 @@ from wetread.reports.language.words import Token, sentences, tokens
 from wetread.reports.model import Claim
 from wetread.vocabulary import Assertion, Change
 
+_ANSWERS = {"no": Assertion.ABSENT, "none": Assertion.ABSENT, "negative": Assertion.ABSENT, "yes": Assertion.PRESENT}
 _ALSO = {"cardiomediastinal_silhouette": "mediastinum"}
 
 
@@ -26,8 +27,15 @@ def claims(text: str) -> tuple[Claim, ...]:
     silhouette is unchanged") is a claim with no finding.
     """
     found: list[Claim] = []
-    for start, end, _ in sentences(text):
-        found += sentence_claims(tokens(text, start, end))
+    asked = 0
+    for start, end, sentence in sentences(text):
+        words = tokens(text, start, end)
+        answer = _ANSWERS.get(words[0].word) if asked and len(words) <= 2 else None
+        if answer is not None:
+            found[-asked:] = [claim.model_copy(update={"assertion": answer}) for claim in found[-asked:]]
+        said = sentence_claims(words)
+        found += said
+        asked = len(said) if sentence.endswith("?") else 0
     return tuple(found)
 
 
@@ -57,8 +65,10 @@ def sentence_claims(words: Sequence[Token]) -> list[Claim]:
 def _claims(target: Target, words: Sequence[Token]) -> list[Claim]:
     if target.finding == NORMAL and target.assertion is not Assertion.PRESENT:
         return []
+    finer = rules().refined.get(target.finding, {})
+    kinds = {finer[site]: (site, side) for site, side in target.sites if site in finer}
     claim = Claim(
-        finding=rules().refined.get(target.finding, {}).get(target.anatomy or "", target.finding),
+        finding=finer.get(target.anatomy or "", target.finding),
         anatomy=target.anatomy,
         side=side_of(target.sides),
         assertion=target.assertion or Assertion.PRESENT,
@@ -68,6 +78,11 @@ def _claims(target: Target, words: Sequence[Token]) -> list[Claim]:
     )
     if target.finding == NORMAL and target.anatomy in _ALSO:
         return [claim, claim.model_copy(update={"anatomy": _ALSO[target.anatomy]})]
+    if len(kinds) > 1:
+        return [
+            claim.model_copy(update={"finding": finding, "anatomy": site, "side": side or claim.side})
+            for finding, (site, side) in kinds.items()
+        ]
     return [claim]
 
 

@@ -26,6 +26,8 @@ class Target:
         at: Index of its mark in the clause; for a state of a site, that of the state.
         begin: Index of the first mark that belongs to it: for a state of a site, that of the earlier one.
         site_at: For a state, index of its site's mark.
+        sides: All sides said of it.
+        sites: All sites said of it, each with the side said right before it.
     """
 
     finding: str
@@ -36,6 +38,8 @@ class Target:
     anatomy: str | None = None
     site_at: int | None = None
     sides: list[Side] = field(default_factory=list)
+    sites: list[tuple[str, Side | None]] = field(default_factory=list)
+    lead: Side | None = None
     placed: bool = False
     assertion: Assertion | None = None
     change: Change | None = None
@@ -90,6 +94,10 @@ def targets(clause: Sequence[Mark]) -> list[Target]:
             found.append(Target(mark.value, index, index, mark.first, mark.last))
             if mark.side:
                 found[-1].sides.append(mark.side)
+            if mark.change:
+                found[-1].change = Change(mark.change)
+                if found[-1].change is Change.RESOLVED:
+                    found[-1].assertion = Assertion.ABSENT
         elif mark.state:
             found += _states(clause, index, taken)
     found.sort(key=lambda target: (target.at, target.begin))
@@ -129,7 +137,7 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
             before.append(at)
         elif mark.kind == FINDING or mark.kind == ANATOMY:
             break
-        elif mark.state and any(a in taken for a in range(at)):
+        elif mark.state and any(a in taken for a in range(at)) and not _chained(clause, at, index):
             break
         elif mark.kind == SIGN and mark.value == "," and before and _prepositional(clause, at):
             break
@@ -143,9 +151,12 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
 
 def _shared_subject(clause: Sequence[Mark], at: int, index: int) -> bool:
     """Whether only states and joints stand between a site and a further state: "the aorta is tortuous and calcified"."""
+    return _chained(clause, at, index)
+
+
+def _chained(clause: Sequence[Mark], at: int, index: int) -> bool:
     return all(
         mark.state or mark.verb or mark.kind in (EXTENT, LIMIT) or (mark.kind == SIGN and mark.value in LISTING)
-        or (mark.kind == ANATOMY and mark.value == clause[at].value)
         for mark in clause[at + 1 : index]
     )
 

@@ -33,6 +33,7 @@ _SIDES = {
     Side.RIGHT: ("right (sided/side)", "rt", "r", "rightward", "right hand"),
     Side.BILATERAL: _BOTH_SIDES,
 }
+_PAIRED = frozenset(("bilateral", "bihilar", "biapical", "bibasilar", "bibasal"))
 _SIGNS = (",", ";", ":", "and", "&", "or", "nor", "/", "(", ")", ".", "+", "?", "-", "–", "—")
 
 
@@ -110,11 +111,13 @@ def _sources(
     """Every phrase with its meanings, the one that goes first where a phrase has several."""
     for cue in _CUES:
         yield from ((words, CUE, cue, None) for words in _all(cues[cue]))
+    yield (("neither",), CUE, "negates_before", Side.BILATERAL)
     for finding in lexicon().findings.values():
-        yield from ((words, FINDING, finding.key, side) for term in finding.terms for words, side in expand(term))
+        for term in finding.terms:
+            yield from ((words, FINDING, finding.key, side or _paired(words)) for words, side in expand(term))
     for site in lexicon().anatomies.values():
         for term in site.terms:
-            yield from ((words, ANATOMY, site.key, side or site.side) for words, side in expand(term))
+            yield from ((words, ANATOMY, site.key, side or site.side or _paired(words)) for words, side in expand(term))
     for side, terms in _SIDES.items():
         yield from ((words, SIDE, side.value, side) for words in _all(terms))
     yield from ((words, CHANGE, change, None) for words, change in change_of.items())
@@ -124,9 +127,14 @@ def _sources(
         else:
             yield from ((words, kind, " ".join(words), None) for words in _all(cues[name]))
     yield from ((words, CUE, "stops", None) for words in _all(cues["stops"]))
+    yield from ((words, CUE, "besides", None) for words in _all(cues["besides"]))
     for kind, name in ((VERB, "verbs"), (PREPOSITION, "prepositions")):
         yield from ((words, kind, " ".join(words), None) for words in _all(cues[name]))
     yield from (((sign,), SIGN, sign, None) for sign in _SIGNS)
+
+
+def _paired(words: tuple[str, ...]) -> Side | None:
+    return Side.BILATERAL if _PAIRED.intersection(words) else None
 
 
 def _all(terms: Iterable[str]) -> Iterator[tuple[str, ...]]:

@@ -43,7 +43,7 @@ def place(clause: Sequence[Mark], found: Sequence[Target], carried: Sequence[Mar
         _take(clause, target, taken)
         owned.update(taken)
     _share(clause, found, before, after)
-    loose = [i for i, mark in enumerate(clause) if mark.kind in (ANATOMY, SIDE) and i not in owned]
+    loose = [i for i, mark in enumerate(clause) if i not in owned and _is_place(clause, i)]
     for target in found:
         if target.site_at is not None or target.anatomy or target.sides or _is_device(target):
             continue
@@ -151,16 +151,26 @@ def _share(
                 other.sides += one.sides
 
 
+def _is_place(clause: Sequence[Mark], index: int) -> bool:
+    """Whether a mark names a place; "neither" does before a site ("neither lung")."""
+    mark = clause[index]
+    if mark.kind == CUE and mark.side is not None:
+        return index + 1 < len(clause) and clause[index + 1].kind == ANATOMY
+    return mark.kind in (ANATOMY, SIDE)
+
+
 def _take(clause: Sequence[Mark], target: Target, taken: Sequence[int]) -> None:
     for index in taken:
         _add(target, clause[index])
 
 
 def _add(target: Target, mark: Mark) -> None:
-    if mark.kind == ANATOMY and target.anatomy is None:
-        target.anatomy = mark.value
+    if mark.kind == ANATOMY:
+        target.anatomy = target.anatomy or mark.value
+        target.sites.append((mark.value, mark.side or target.lead))
     if mark.side:
         target.sides.append(mark.side)
+    target.lead = mark.side if mark.kind == SIDE else None
 
 
 def _is_device(target: Target) -> bool:

@@ -102,6 +102,10 @@ def test_a_clean_report_has_no_issue() -> None:
     )
 
 
+def without(*keys: str) -> dict[str, str]:
+    return {key: reason for key, reason in OTHERS["not_assessed"].items() if key not in keys}
+
+
 # GRD
 
 
@@ -159,8 +163,7 @@ def test_sec_1_an_empty_impression() -> None:
 
 
 def test_sec_1_a_system_left_out_though_tools_looked() -> None:
-    reasons = {key: reason for key, reason in OTHERS["not_assessed"].items() if key not in ("bones", "soft_tissues")}
-    found = issues(not_assessed=reasons)
+    found = issues(not_assessed=without("bones", "soft_tissues"))
     assert [(issue.code, issue.where, issue.severity) for issue in found] == [("SEC-1", "bones", "error")]
 
 
@@ -169,6 +172,11 @@ def test_sec_1_a_system_that_no_tool_looked_at_is_a_warning() -> None:
     found = [issue for issue in found if issue.code == "SEC-1"]
     required = [system.key for system in TEMPLATE.systems if system.required]
     assert [(issue.where, issue.severity) for issue in found] == [(key, "warning") for key in required]
+
+
+def test_sec_1_statements_that_do_not_cover_a_system_are_a_warning() -> None:
+    found = issues(("lungs", "The left lung is clear.", ("E1",)), not_assessed=without("lungs"))
+    assert [(issue.code, issue.where, issue.severity) for issue in found] == [("SEC-1", "lungs", "warning")]
 
 
 def test_sec_1_what_is_not_assessed_is_told_with_its_reason() -> None:

@@ -225,6 +225,16 @@ def test_status_is_derived_from_claims_and_evidence() -> None:
     assert (mediastinum.status, mediastinum.reason) == ("not_assessed", NO_EVIDENCE)
 
 
+def test_one_side_is_not_the_whole() -> None:
+    ledger = Ledger()
+    add(ledger)
+    report = made(("lungs", "The right lung is clear.", ("E1",)), ledger=ledger)
+    lungs = system(report, "lungs")
+    assert (lungs.status, lungs.reason) == ("not_assessed", "Only the right side is spoken of.")
+    both = (("pleura", "No left pleural effusion.", ("E1",)), ("pleura", "No right pneumothorax.", ("E1",)))
+    assert system(made(*both, ledger=ledger), "pleura").status == "normal"
+
+
 def test_nothing_is_normal_on_failed_evidence() -> None:
     ledger = Ledger()
     add(ledger, "classify", "failed", reason=Reason(code="WET-ENDPOINT-X", message="It did not answer."))

@@ -153,6 +153,7 @@ def _view(image: ReportImage, drawn: Iterable[Mark], pictures: Mapping[str, byte
         # masks lie below boxes, so that a box inside a mask can be pointed at
         "shapes": sorted(shapes, key=lambda shape: shape["kind"] == "box"),
         "layers": list(layers.values()),
+        "sided": image.view in ("PA", "AP", "frontal"),
         "sides": [(left, margin, "start"), (right, round(image.columns - margin, 1), "end")] if left else [],
         "side_size": size,
         "side_y": round(size * 1.5, 1),
@@ -290,7 +291,7 @@ def _source(environment: Environment, name: str) -> str:
 
 def _css_string(text: str) -> str:
     """A CSS string literal; all but ASCII letters, digits and spaces as escapes (CSS Syntax 3, 4.3.7)."""
-    return '"' + "".join(c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):06x}" for c in text) + '"'
+    return '"' + "".join(c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):x} " for c in text) + '"'
 
 
 def _csp_hash(text: str) -> str:

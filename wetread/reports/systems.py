@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from wetread.evidence import Evidence
@@ -10,11 +10,12 @@ from wetread.reports.language import lexicon, system_of
 from wetread.reports.model import Claim, Statement, SystemFindings
 from wetread.reports.plain import plain
 from wetread.reports.template import SystemSpec
-from wetread.vocabulary import Assertion
+from wetread.vocabulary import Assertion, Side
 
 NO_TOOL = "No tool that was run looks at this."
 NOTHING_SAID = "No statement was made about it."
 NO_EVIDENCE = "No evidence stands behind what is said here."
+ONE_SIDE = "Only the {} side is spoken of."
 NEITHER = "The statements say neither normal nor abnormal."
 
 
@@ -36,7 +37,7 @@ def system_findings(
 
     A claim that something abnormal, or a device, is or may be there makes a system abnormal, with or without evidence.
     One that says normal, or that something abnormal is absent, makes it normal only if the statement cites evidence
-    that came to an outcome.
+    that came to an outcome, and the claims are not limited to one side.
     """
     speaking = [statement for statement in others if _claims_for(statement, spec.key, own_system=False)]
     said = [(statement, _claims_for(statement, spec.key, own_system=True)) for statement in own]
@@ -56,10 +57,13 @@ def system_findings(
         return SystemFindings(status="abnormal", reason=_see(abnormal_ones, own), **fields)
     reassuring = [statement for statement, claims in said if any(_reassuring(claim) for claim in claims)]
     standing = [statement for statement in reassuring if _has_outcome(statement, ledger)]
-    if standing and not given_reason:
+    side = _only_side(claim for statement, claims in said if statement in standing for claim in claims)
+    if standing and side is None and not given_reason:
         return SystemFindings(status="normal", reason=_see(standing, own), **fields)
     if given_reason:
         return SystemFindings(status="not_assessed", reason=plain(given_reason), reason_from="draft", **fields)
+    if side is not None:
+        return SystemFindings(status="not_assessed", reason=ONE_SIDE.format(side), reason_from="code", **fields)
     if reassuring:
         return SystemFindings(status="not_assessed", reason=NO_EVIDENCE, reason_from="code", **fields)
     if own:
@@ -93,6 +97,12 @@ def _reassuring(claim: Claim) -> bool:
     if finding.kind in ("normal", "normal_variant"):
         return claim.assertion is Assertion.PRESENT
     return claim.assertion is Assertion.ABSENT
+
+
+def _only_side(claims: Iterable[Claim]) -> Side | None:
+    """The one side that reassuring claims are limited to; None where they speak of the whole or of both sides."""
+    sides = {claim.side for claim in claims if _reassuring(claim)}
+    return next(iter(sides)) if len(sides) == 1 and sides <= {Side.RIGHT, Side.LEFT} else None
 
 
 def _claims_for(statement: Statement, system: str, *, own_system: bool) -> list[Claim]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wetread.reports.checks.base import Check
 from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.slots import NOT_MEASURED
-from wetread.reports.systems import NO_TOOL
+from wetread.reports.systems import NOTHING_SAID
 from wetread.study import Study
 
 _PLACEHOLDER = re.compile(
@@ -21,8 +21,8 @@ _LEGITIMATE = frozenset({"[removed]", "[cut]"})
 def required_missing(report: Report, study: Study | None) -> Iterator[Issue]:
     """SEC-1: a required section or system is missing or empty, or a system is not assessed.
 
-    An error where something that was looked at is left unsaid, and where a system shows as normal without any evidence;
-    a warning where no tool looked; for a reader's information where a reason is given.
+    An error where nothing is said of what was looked at, and where a system shows as normal without any evidence; a
+    warning where no tool looked or the statements do not cover it; for information where a reason is given.
     """
     for section in report.sections:
         if section.required and not section.text.strip():
@@ -38,12 +38,9 @@ def required_missing(report: Report, study: Study | None) -> Iterator[Issue]:
                 severity: Severity = "info" if system.reason else "error"
                 yield _issue(severity, f"{system.title}: not assessed. {why}", system.system)
             elif system.required:
-                severity = "warning" if system.reason == NO_TOOL else "error"
-                do = (
-                    ""
-                    if system.reason == NO_TOOL
-                    else " State what the evidence says, or give a reason in not_assessed."
-                )
+                left_out = system.reason == NOTHING_SAID
+                severity = "error" if left_out else "warning"
+                do = " State what the evidence says, or give a reason in not_assessed." if left_out else ""
                 yield _issue(severity, f"{system.title}: not assessed. {system.reason}{do}", system.system)
         elif system.status == "normal":
             behind = [

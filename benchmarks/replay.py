@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.table import Row
 from wetread.agents.protocol import Protocol
 from wetread.imaging.bank import ImageBank
+from wetread.insight.library import CaseLibrary
 from wetread.scenarios.runner import read_scenario_study
 from wetread.scenarios.scenario import find_scenarios
 from wetread.scenarios.tape import Tape, TapedEndpoints
@@ -32,6 +33,7 @@ async def cost() -> tuple[float, float]:
     bank = ImageBank(study)
     await bank.load()
     content = load_tape(scenario.tape)
+    library = CaseLibrary.open(scenario.folder / str(scenario.file.library), read_only=True)
 
     async def replay() -> Session:
         tape = Tape(content)

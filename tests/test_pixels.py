@@ -314,15 +314,20 @@ def test_white_is_zero_in_a_deep_tiff(tmp_path: Path) -> None:
     assert shown[-1, -1] == 0
 
 
-def test_a_camera_picture_is_turned_upright(tmp_path: Path) -> None:
-    array = np.zeros((40, 60), np.uint8)
-    array[0, :] = 255
+@pytest.mark.parametrize(
+    ("suffix", "options"), [("png", {}), ("jpg", {}), ("tiff", {}), ("tiff", {"compression": "tiff_lzw"})]
+)
+def test_a_camera_picture_is_turned_upright(tmp_path: Path, suffix: str, options: dict[str, str]) -> None:
+    array = np.zeros((40, 64), np.uint8)
+    array[:16, :] = 255
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned right by a quarter
-    Image.fromarray(array).save(tmp_path / "x.png", exif=exif)
-    study = read_study([tmp_path / "x.png"])
-    assert (study.images[0].rows, study.images[0].columns) == (60, 40)
-    assert ImageBank(study).pixels_now("image_1")[:, -1].min() == 255
+    Image.fromarray(array).save(tmp_path / f"x.{suffix}", exif=exif, **options)
+    study = read_study([tmp_path / f"x.{suffix}"])
+    assert (study.images[0].rows, study.images[0].columns) == (64, 40)
+    shown = ImageBank(study).pixels_now("image_1")
+    assert shown[:, -8:].min() > 250
+    assert shown[:, :16].max() < 5
 
 
 def test_pages_of_a_tiff_are_images(tmp_path: Path) -> None:

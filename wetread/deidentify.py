@@ -221,23 +221,26 @@ def _bounded(pattern: str, text: str) -> str:
     return pattern if _is_cjk(text) else rf"(?<![^\W_]){pattern}(?![^\W_])"
 
 
-def _words(words: Iterable[str], between: str = r"[\W_]{0,3}") -> str:
-    """Those words in that order, whatever stands between them."""
+def _words(words: Iterable[str]) -> str:
+    """Those words in that order, whatever few characters stand between them."""
     listed = [word for word in words if word]
     if not listed:
         return ""
-    return _bounded(between.join("".join(map(_letter, word)) for word in listed), "".join(listed))
+    return _bounded(r"[\W_]{0,3}".join("".join(map(_letter, word)) for word in listed), "".join(listed))
 
 
 def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
-    for first in range(len(parts)):
-        for second in range(len(parts)):
-            if first != second and len(parts[first]) + len(parts[second]) >= 4:
-                yield _words((parts[first], parts[second]), r"[\W_]{1,3}")
-    for part in parts:
-        for word in {part, *re.findall(r"[^\W_]+", part)}:
+    split = [re.findall(r"[^\W_]+", part) for part in parts]  # Smith-Jones, O'Brien
+    for first, before in enumerate(split):
+        for second, after in enumerate(split):
+            if first != second and before and after and sum(map(len, before + after)) >= 4:
+                yield _words([*before, *after])
+    for words in split:
+        for word in words:
             if word.casefold() not in _COMMON and (len(word) >= 3 or (_is_cjk(word) and len(word) >= 2)):
-                yield _words(re.findall(r"[^\W_]+", word))
+                yield _words([word])
+        if len(words) > 1:
+            yield _words(words)
 
 
 def _birth_patterns(born: date) -> Iterable[str]:

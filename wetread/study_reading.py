@@ -11,7 +11,7 @@ from typing import Literal
 from wetread.deidentify import Identifiers
 from wetread.errors import InputError
 from wetread.imaging import pictures
-from wetread.imaging.header import MAX_FRAMES, DicomFacts, RightOn, one_way, read_dicom
+from wetread.imaging.header import DicomFacts, RightOn, one_way, read_dicom
 from wetread.study import ImageSource, PriorReport, Spacing, Study, StudyImage
 from wetread.study_files import (
     YAML_NAMES,
@@ -193,12 +193,6 @@ class _Reader:
                 size = pictures.inspect(file.path)
             except InputError as error:
                 raise InputError(error.code, f"{file.shown}: {error.message}", error.hint) from error
-            if size.frames > MAX_FRAMES:
-                raise InputError(
-                    "WET-INPUT-FRAMES",
-                    f"{file.shown} has {size.frames} pages, more than {MAX_FRAMES}.",
-                    "Give the pages that matter.",
-                )
             return _Found(
                 file=file,
                 role=role,
@@ -253,8 +247,9 @@ class _Reader:
             if instance is not None:
                 seen.add(instance)
             kept.append(image)
-        if len(kept) < len(found):
-            self.warnings.append(f"{len(found) - len(kept)} further copies of the same image left out.")
+        copies = len(found) - len(kept)
+        if copies:
+            self.warnings.append(f"{copies} further cop{'ies' if copies > 1 else 'y'} of the same image left out.")
         return kept
 
     def _check_one_patient(self, found: list[_Found]) -> None:

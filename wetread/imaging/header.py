@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from wetread.deidentify import Identifiers
 from wetread.errors import InputError
 from wetread.imaging.display import modality_lut, usable_window
-from wetread.imaging.pictures import check_size
+from wetread.imaging.pictures import check_frames, check_size
 from wetread.imaging.pixels import read_header, transfer_syntax
-from wetread.imaging.quiet import quiet_pydicom
+from wetread.imaging.quiet import quiet
 from wetread.study import Spacing
 from wetread.vocabulary import RADIOGRAPH, View
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 RightOn = Literal["left", "right", "unknown"]
 Sex = Literal["F", "M", "O"]
 
-MAX_FRAMES = 512
-"""Frames of one file. A chest series is a handful of images; a longer run needs a tool of its own."""
 _AT_PATIENT = frozenset({"CT", "MR", "PT", "NM"})
 """Modalities whose Pixel Spacing is at the patient."""
 
@@ -103,7 +101,7 @@ def read_dicom(path: Path, shown: str, identifiers: Identifiers, *, required: bo
             `WET-INPUT-SMALL`, `WET-INPUT-LARGE`, `WET-INPUT-RESCALE`.
     """
     try:
-        with quiet_pydicom():
+        with quiet("pydicom"):
             return _read(path, shown, identifiers, required)
     except InputError as error:
         if error.message.startswith(shown):
@@ -139,10 +137,7 @@ def _read(path: Path, shown: str, identifiers: Identifiers, required: bool) -> D
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     check_size(rows, columns)
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    if frames > MAX_FRAMES:
-        raise InputError(
-            "WET-INPUT-FRAMES", f"{shown} has {frames} frames, more than {MAX_FRAMES}.", "Give the frames that matter."
-        )
+    check_frames(frames)
     _check_pixels(path, shown, dataset, rows, columns, frames)
     modality_lut(dataset, 0)
     modality = _term(dataset, "Modality") or "unknown"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +13,15 @@ from numpy.typing import NDArray
 
 from wetread.errors import InputError
 from wetread.imaging.display import stretch
+from wetread.imaging.quiet import quiet
 
 if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 80_000_000
 """Pixels of one image, refused by its header alone. The largest detectors have about 30 million."""
+MAX_FRAMES = 512
+"""Frames or pages of one file. A chest series is a handful of images; a longer run needs a tool of its own."""
 MIN_SIDE = 16
 """Fewer rows or columns than this show nothing to report."""
 
@@ -57,21 +59,35 @@ def check_size(rows: int, columns: int) -> None:
         )
 
 
+def check_frames(frames: int) -> None:
+    """Refuse more frames or pages than a reading can take in.
+
+    Raises:
+        InputError: `WET-INPUT-FRAMES`.
+    """
+    if frames > MAX_FRAMES:
+        raise InputError(
+            "WET-INPUT-FRAMES",
+            f"The file has {frames} frames or pages; at most {MAX_FRAMES} are accepted.",
+            "Give those that matter.",
+        )
+
+
 def inspect(path: Path) -> PictureSize:
     """Size and pages of a picture, and proof that every page decodes.
 
     Raises:
-        InputError: `WET-INPUT-PICTURE`, `WET-INPUT-SMALL`, `WET-INPUT-LARGE`.
+        InputError: `WET-INPUT-PICTURE`, `WET-INPUT-SMALL`, `WET-INPUT-LARGE`, `WET-INPUT-FRAMES`.
     """
     with _open(path) as picture:
-        rows, columns = _displayed_size(picture)
-        check_size(rows, columns)
+        check_size(*picture.size)
         frames = int(getattr(picture, "n_frames", 1)) if picture.format == "TIFF" else 1
-        for frame in range(frames):
+        check_frames(frames)
+        for frame in reversed(range(frames)):
             picture.seek(frame)
-            check_size(*_displayed_size(picture))
+            check_size(*picture.size)
             picture.load()
-        picture.seek(0)
+        rows, columns = _displayed_size(picture)
         return PictureSize(rows=rows, columns=columns, frames=frames)
 
 
@@ -96,7 +112,7 @@ def read_picture(path: Path, frame: int) -> NDArray[np.uint8]:
 
     with _open(path) as picture:
         picture.seek(frame)
-        check_size(*_displayed_size(picture))
+        check_size(*picture.size)
         upright = ImageOps.exif_transpose(picture)
         if upright.mode.startswith("I") or upright.mode == "F":
             array = stretch(_native(upright))
@@ -115,6 +131,8 @@ def _native(picture: Image.Image) -> NDArray[Any]:
 
 
 def _displayed_size(picture: Image.Image) -> tuple[int, int]:
+    """Rows and columns after turning; the size must have been checked, since this decodes."""
+    picture.load()  # a PNG's EXIF may stand behind its pixels, and a TIFF turns itself
     columns, rows = picture.size
     turned = picture.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     return (columns, rows) if turned else (rows, columns)
@@ -125,11 +143,10 @@ def _open(path: Path) -> Iterator[Image.Image]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            # Pillow's own, higher limits and its remarks on odd metadata; the sizes are checked here.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as picture:
-                yield picture
+        # From a file object: given a path, Pillow maps uncompressed TIFFs into memory with width and height exchanged
+        # where their orientation turns them, and shows scrambled pixels.
+        with quiet("PIL"), path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+            yield picture
     except InputError:
         raise
     except Image.DecompressionBombError as error:

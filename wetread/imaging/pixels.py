@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wetread.errors import InputError
 from wetread.imaging.display import display
 from wetread.imaging.pictures import check_size, read_picture
-from wetread.imaging.quiet import quiet_pydicom
+from wetread.imaging.quiet import quiet
 from wetread.study import StudyImage
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_dicom_frame(path: Path, frame: int) -> NDArray[np.uint8]:
         InputError: as `read_pixels`.
     """
     try:
-        with quiet_pydicom():
+        with quiet("pydicom"):
             dataset = read_header(path)
             check_size(int(dataset.Rows), int(dataset.Columns))
             return display(_decode(path, dataset, frame), dataset, frame)

@@ -1,4 +1,5 @@
-"""Keeps pydicom from speaking while a file is read: its warnings and log records quote header values and file names."""
+"""Keeps decoding libraries from speaking while a file is read: their warnings and log records quote header values and
+file names."""
 
 from __future__ import annotations
 
@@ -7,8 +8,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
+from typing import Literal
 
-_reading: ContextVar[bool] = ContextVar("wetread_reading_dicom", default=False)
+_reading: ContextVar[bool] = ContextVar("wetread_reading_file", default=False)
+
+# Loggers come into being with their modules: these are imported first, so that none is missed.
+_MODULES = {
+    "pydicom": ("pydicom", "pydicom.filereader", "pydicom.pixels.decoders", "pydicom.pixels.utils"),
+    "PIL": ("PIL.Image", "PIL.ImageFile", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.TiffImagePlugin"),
+}
 
 
 class _Silent(logging.Filter):
@@ -20,15 +29,17 @@ _silent = _Silent()
 
 
 @contextmanager
-def quiet_pydicom() -> Iterator[None]:
-    """Within the block, and in this thread or task alone, pydicom logs nothing.
+def quiet(library: Literal["pydicom", "PIL"]) -> Iterator[None]:
+    """Within the block, and in this thread or task alone, the library logs nothing.
 
     Its Python warnings are switched off for the whole process, since `warnings` knows no narrower scope that is safe
     among threads.
     """
-    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+    for module in _MODULES[library]:
+        import_module(module)
+    warnings.filterwarnings("ignore", module=rf"{library}(\.|$)")
     for name in list(logging.root.manager.loggerDict):
-        if name == "pydicom" or name.startswith("pydicom."):
+        if name == library or name.startswith(f"{library}."):
             logging.getLogger(name).addFilter(_silent)
     token = _reading.set(True)
     try:

@@ -15,6 +15,7 @@ import pytest
 from wetread import DISCLAIMER
 from wetread.apps.cli import main
 from wetread.scenarios.scenario import BUILT_IN, find_scenarios
+from wetread.testing.phantom import chest_phantom
 
 RG1 = BUILT_IN / "studies" / "rg1"
 RUN = [sys.executable, "-c", "import sys; from wetread.apps.cli import main; sys.exit(main())"]
@@ -28,6 +29,14 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def chest(bare: Path) -> list[str]:
+    """A small picture and the options to read it."""
+    path = bare.parent / f"{bare.name}-chest.png"
+    chest_phantom(256).write_png(path)
+    return [str(path), "--view", "PA"]
 
 
 def files(folder: Path) -> list[str]:
@@ -146,8 +155,8 @@ def test_a_report_that_assesses_nothing_is_exit_3(
     assert (bare / "wetread-out" / "chest" / "report.html").exists()
 
 
-def test_json_alone_goes_to_stdout(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["read", str(RG1 / "rg1.dcm"), "--simulated", "--json", "--out", "here"]) == 0
+def test_json_alone_goes_to_stdout(bare: Path, chest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", *chest, "--simulated", "--json", "--out", "here"]) == 0
     out, err = capsys.readouterr()
     report = json.loads(out)
     assert report == json.loads((bare / "here" / "report.json").read_text())
@@ -155,19 +164,19 @@ def test_json_alone_goes_to_stdout(bare: Path, capsys: pytest.CaptureFixture[str
     assert out.isascii()
 
 
-def test_the_folder_keeps_what_is_not_ours(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_folder_keeps_what_is_not_ours(bare: Path, chest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     (bare / "here").mkdir()
     (bare / "here" / "notes.txt").write_text("mine")
     (bare / "here" / "report.md").write_text("old")
-    assert main(["read", str(RG1 / "rg1.dcm"), "--simulated", "--out", "here"]) == 0
+    assert main(["read", *chest, "--simulated", "--out", "here"]) == 0
     assert (bare / "here" / "notes.txt").read_text() == "mine"
     assert (bare / "here" / "report.md").read_text() != "old"
     assert not [name for name in files(bare / "here") if name.startswith(".") or name.endswith(".tmp")]
 
 
-def test_a_folder_that_cannot_be_is_one_line(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_is_one_line(bare: Path, chest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     (bare / "here").write_text("a file")
-    assert main(["read", str(RG1 / "rg1.dcm"), "--simulated", "--out", "here"]) == 2
+    assert main(["read", *chest, "--simulated", "--out", "here"]) == 2
     assert "WET-INPUT-OUT: here cannot be written" in capsys.readouterr().err
 
 
@@ -180,9 +189,9 @@ def test_a_folder_that_cannot_be_is_one_line(bare: Path, capsys: pytest.CaptureF
     ],
 )
 def test_a_setting_that_cannot_be_is_one_line(
-    bare: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    bare: Path, chest: list[str], arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["read", str(RG1 / "rg1.dcm"), "--simulated", *arguments]) == 2
+    assert main(["read", *chest, "--simulated", *arguments]) == 2
     assert said in error_line(capsys)
     assert files(bare) == []
 
@@ -203,9 +212,9 @@ def test_a_fault_of_ours_tells_its_place_and_not_its_text(
         main(["read", "x.png", "--simulated", "--debug"])
 
 
-def test_a_terminal_without_unicode_and_colours_gets_a_report(bare: Path) -> None:
+def test_a_terminal_without_unicode_and_colours_gets_a_report(chest: list[str]) -> None:
     ran = subprocess.run(
-        [*RUN, "read", str(RG1 / "rg1.dcm"), "--simulated"],
+        [*RUN, "read", *chest, "--simulated"],
         env={**os.environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"},
         capture_output=True,
         check=False,
@@ -215,12 +224,12 @@ def test_a_terminal_without_unicode_and_colours_gets_a_report(bare: Path) -> Non
     assert b"\x1b[" not in ran.stdout + ran.stderr
 
 
-def test_ctrl_c_leaves_nothing_behind(bare: Path) -> None:
+def test_ctrl_c_leaves_nothing_behind(bare: Path, chest: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/score"
         with subprocess.Popen(
-            [*RUN, "read", str(RG1 / "rg1.dcm")],
+            [*RUN, "read", *chest],
             env={**os.environ, "WETREAD_CXRREPORTGEN_URL": url},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -362,3 +371,70 @@ def test_a_library_that_is_not_there_is_one_line(bare: Path, capsys: pytest.Capt
     assert main(["index", "search", str(RG1 / "rg1.dcm"), "--simulated", "--library", "no.db"]) == 2
     assert "no.db" in error_line(capsys)
     assert files(bare) == []
+
+
+# --- simulate, doctor
+
+
+def test_a_simulator_can_be_read_from_and_examined(chest: list[str]) -> None:
+    with subprocess.Popen(
+        [*RUN, "simulate", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as simulator:
+        assert simulator.stdout is not None
+        exported = [simulator.stdout.readline().removeprefix("export ").strip().partition("=") for _ in range(5)]
+        try:
+            more = {name: value for name, _, value in exported if name != "WETREAD_MODEL"}
+            env = {**os.environ, **more}
+            read = [*RUN, "read", *chest, "--json"]
+            reading = subprocess.run(read, env=env, capture_output=True, text=True, check=False)
+            doctor = subprocess.run([*RUN, "doctor", "--json"], env=env, capture_output=True, text=True, check=False)
+        finally:
+            simulator.send_signal(signal.SIGINT)
+            out, err = simulator.communicate(timeout=30)
+    assert simulator.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert reading.returncode == 0, reading.stderr
+    report = json.loads(reading.stdout)
+    assert "simulated" in report["modes"]
+    assert doctor.returncode == 0, doctor.stdout
+    rows = {row["name"]: row for row in json.loads(doctor.stdout)}
+    assert "simulated" in rows["cxrreportgen"]["detail"]
+
+
+def test_doctor_tells_what_to_do_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor"]) == 0
+    assert "WETREAD_CXRREPORTGEN_URL" in capsys.readouterr().out
+    monkeypatch.setenv("WETREAD_CXRREPORTGEN_URL", "http://127.0.0.1:9/score")
+    monkeypatch.setenv("WETREAD_CXRREPORTGEN_KEY", "hunter2hunter2")
+    assert main(["doctor"]) == 2
+    out, err = capsys.readouterr()
+    assert "cxrreportgen" in out and "error" in out
+    assert "hunter2" not in out + err
+
+
+# --- what a person sees meanwhile
+
+
+def test_progress_is_one_line_an_event_and_outside_text_cannot_steer_the_terminal() -> None:
+    import io
+
+    from wetread.apps.terminal import Progress
+    from wetread.events import Notice, ToolFinished, ToolStarted
+
+    stream = io.StringIO()
+    with Progress(stream, clock=lambda: 1.5) as progress:
+        progress(ToolStarted(agent="a", call="1", tool="segment", arguments={}))
+        progress(
+            ToolFinished(
+                agent="a", call="1", tool="segment", status="failed", summary="\x1b[2J [red]" + "x" * 300, latency_ms=9
+            )
+        )
+        progress(Notice(code="WET-X", message="Line one\nline two"))
+    lines = stream.getvalue().split("\n")
+    assert len(lines) == 3 and lines[2] == ""
+    assert "\x1b" not in stream.getvalue()
+    assert "[red]" + "x" * 300 in lines[0]
+    assert "Line one line two (WET-X)" in lines[1]

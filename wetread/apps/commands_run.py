@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wetread.apps.output import print_json, show_report, write_files
 from wetread.apps.terminal import Progress, console, note
 from wetread.apps.wiring import open_live_sources, settings_for
-from wetread.errors import TapeError
+from wetread.errors import TapeError, WetreadError
 
 if TYPE_CHECKING:
     from wetread.scenarios.runner import LiveSources, ScenarioResult
@@ -56,8 +56,10 @@ async def _one(
     try:
         with Progress() as progress:
             result = await run_scenario(scenario, mode, workspace=Path(options.workspace), live=live, on_event=progress)
-    except TapeError as error:
-        # a tape that is missing or broken fails its own scenario, not those after it
+    except WetreadError as error:
+        # what is wrong with one scenario or its tape does not keep the others from running
+        if alone and not isinstance(error, TapeError):
+            raise
         diff = getattr(error, "diff", "")
         result = ScenarioResult(scenario.name, mode, (Difference(what=error.line(), diff=diff),))
     for path in result.written:

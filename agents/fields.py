@@ -1,11 +1,11 @@
 """Typed arguments and results written in YAML: a few words for each field, from which a pydantic model is made.
 
-    result:
-      findings:
-        many: true
-        fields:
-          finding: {about: what is described}
-          side: {choices: [right, left, bilateral], optional: true}
+result:
+  findings:
+    many: true
+    fields:
+      finding: {about: what is described}
+      side: {choices: [right, left, bilateral], optional: true}
 """
 
 from __future__ import annotations
@@ -72,9 +72,13 @@ def _field(name: str, spec: FieldSpec, base: type[BaseModel]) -> tuple[Any, Any]
     about = spec.about or None
     if not spec.optional:
         return kind, Field(description=about)
-    return (kind, Field(default=(), description=about)) if spec.many else (
-        kind | None,
-        Field(default=None, description=about),
+    return (
+        (kind, Field(default=(), description=about))
+        if spec.many
+        else (
+            kind | None,
+            Field(default=None, description=about),
+        )
     )
 
 

@@ -7,6 +7,7 @@ object, content null, usage or not.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -79,10 +80,19 @@ def _message(message: ChatMessage) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
     if message.tool_uses:
         wire["tool_calls"] = [
-            {"id": use.id, "type": "function", "function": {"name": use.name, "arguments": _sendable(use.arguments)}}
+            {
+                "id": use.id,
+                "type": "function",
+                "function": {"name": _name(use.name), "arguments": _sendable(use.arguments)},
+            }
             for use in message.tool_uses
         ]
     return wire
+
+
+def _name(name: str) -> str:
+    """A tool's name as servers take it; a model may have made it up."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "_"
 
 
 def _sendable(arguments: str) -> str:
@@ -119,7 +129,7 @@ class ReplyBuilder:
         for choice in (chunk.get("choices") or ())[:1]:
             delta = choice.get("delta") or choice.get("message") or {}
             piece = delta.get("content") or delta.get("refusal") or ""
-            added += piece if isinstance(piece, str) else _joined(piece)
+            added += _text(piece) if isinstance(piece, str) else _joined(piece)
             for call in delta.get("tool_calls") or ():
                 self._take_call(call)
             if choice.get("finish_reason"):
@@ -166,11 +176,11 @@ class ReplyBuilder:
             self._calls.append(call)
             if isinstance(index, int):
                 self._by_index[index] = call
-        call.id = call.id or str(id)
-        call.name = call.name or str(function.get("name") or "")
+        call.id = call.id or _text(str(id))
+        call.name = call.name or _text(str(function.get("name") or ""))
         arguments = function.get("arguments")
         if arguments is not None:
-            call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
+            call.arguments += _text(arguments) if isinstance(arguments, str) else json.dumps(arguments)
 
     def _last(self) -> _Call | None:
         return self._calls[-1] if self._calls and not _is_json(self._calls[-1].arguments) else None
@@ -183,7 +193,12 @@ class ReplyBuilder:
 
 
 def _joined(parts: Sequence[Any]) -> str:
-    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, Mapping))
+    return "".join(_text(str(part.get("text") or "")) for part in parts if isinstance(part, Mapping))
+
+
+def _text(text: str) -> str:
+    """Text as UTF-8 can carry it: JSON may escape halves of characters."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_json(text: str) -> bool:

@@ -22,6 +22,9 @@ from wetread.vocabulary import Assertion, Side
 UPPER_CARDIOTHORACIC_RATIO = 0.5
 """Above it the heart counts as enlarged on an upright PA view (Danzer 1919)."""
 
+MAX_CHARACTERS = 1_500
+"""A longer sentence of a tool is cut, visibly: drafts take no longer ones."""
+
 _BY_CLASSIFIER = "by image classification"
 _DISAGREE = "the findings model and image classification disagree"
 _ALONE = "by image classification alone"
@@ -136,6 +139,7 @@ def _from_findings(
     near = "lungs" if "lungs" in known else known[0]
     for row in answer.rows("findings"):
         text = words.capital(text_of(row.get("text")).strip())
+        text = text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS].rstrip()} [cut]"
         said = [Said.read(row), *(Said.read(one) for one in row.get("also") or () if isinstance(one, dict))]
         named = [one for one in said if one.finding]
         if not text or (not named and words.is_technique(text)):
@@ -265,9 +269,7 @@ def _from_measurements(reading: Reading, spoken: Mapping[str, Assertion]) -> lis
     return lines
 
 
-def _ratio(
-    slot: str, row: Mapping[str, Any], reading: Reading, answer: Asked, spoken: Mapping[str, Assertion]
-) -> str:
+def _ratio(slot: str, row: Mapping[str, Any], reading: Reading, answer: Asked, spoken: Mapping[str, Assertion]) -> str:
     """The cardiothoracic ratio, and what it means where it means something: on a PA view."""
     note = text_of(row.get("note")).strip(" .")
     aside = f" ({words.lower(note)})" if note and not re.search(r"\d", note) else ""

@@ -71,9 +71,7 @@ def repaired_plan(plan: Plan, issues: Sequence[Mapping[str, Any]], template: Rep
                 dropped.add(place)
         elif code in _SYSTEM and template.system(where) is not None:
             reasons.setdefault(where, UNCONFIRMED)
-    kept = tuple(
-        line for place, one in enumerate(plan.findings) if (line := findings.get(place, one)) is not None
-    )
+    kept = tuple(line for place, one in enumerate(plan.findings) if (line := findings.get(place, one)) is not None)
     changed = any(line != plan.findings[place] for place, line in findings.items())
     impression = tuple(line for place, line in enumerate(plan.impression) if place not in dropped)
     if changed or impression_changed or not impression:

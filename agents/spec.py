@@ -147,9 +147,7 @@ def _check(
     for index, name in enumerate(spec.tools):
         if tools is not None and name not in tools:
             raise file.mistake(f"there is no tool '{name}'", "tools", index, hint=nearest(name, sorted(tools)))
-    asked: list[tuple[str, tuple[Any, ...]]] = [
-        (name, ("consults", index)) for index, name in enumerate(spec.consults)
-    ]
+    asked: list[tuple[str, tuple[Any, ...]]] = [(name, ("consults", index)) for index, name in enumerate(spec.consults)]
     if spec.reviewed_by is not None:
         asked.append((spec.reviewed_by, ("reviewed_by",)))
     for name, where in asked:

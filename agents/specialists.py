@@ -150,11 +150,12 @@ class ReviewedSubmission(Tool[Arguments]):
     submit: Tool[Any]
     reviewer: Reviewer
     desk: Desk
+    turn: Meter | None = None
+    """The turn whose first draft was read, known by its meter."""
 
     async def run(self, arguments: Arguments, reading: Reading) -> Outcome:
-        key = ("reviewed", id(self.desk.meter()))
-        if reading.rounds == 0 and key not in reading.shared:
-            reading.shared[key] = True
+        if self.turn is not self.desk.meter():
+            self.turn = self.desk.meter()
             objections = await self._objections(arguments)
             if objections:
                 issues: list[JsonValue] = [_issue(objection) for objection in objections]

@@ -453,6 +453,20 @@ def test_bad_arguments_in_the_history_are_not_sent_on() -> None:
     assert body["messages"][0]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
+def test_a_name_that_a_model_made_up_is_sent_as_servers_take_it() -> None:
+    odd = ChatMessage(role="assistant", tool_uses=(ToolUse(id="1", name="look at: the heart", arguments="{}"),))
+    body = wire_request(ChatRequest(agent="a", messages=(odd,)), "m", schema_beside_tools=True)
+    assert body["messages"][0]["tool_calls"][0]["function"]["name"] == "look_at__the_heart"
+
+
+def test_half_characters_become_text() -> None:
+    builder = ReplyBuilder()
+    builder.add(delta(content="\ud83d", tool_calls=[call(0, "\ud800", "look", '"\udfff"')]))
+    reply = builder.reply(ASK, "m")
+    assert reply.text == "?"
+    assert reply.model_dump_json()
+
+
 def test_strict_is_claimed_only_for_what_is() -> None:
     closed = {
         "type": "object",

@@ -191,6 +191,12 @@ async def test_empty_answers_end_the_turn(study: Study) -> None:
     assert len(model.requests) == 2
 
 
+async def test_half_characters_in_a_message_are_survived(study: Study) -> None:
+    model = ScriptedModel(["What?"])
+    assert ended(await follow(session(study, model), "Read \udce4.")).outcome == "answered"
+    assert model.requests[0].model_dump_json()
+
+
 async def test_a_second_turn_knows_the_first(study: Study) -> None:
     model = ScriptedModel([LOOK, SUBMIT, "As I said."])
     reading = session(study, model)

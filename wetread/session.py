@@ -1,9 +1,9 @@
 """A conversation about one study: messages in, events out, and in the end a report.
 
-    session = Session(study, endpoints=endpoints, model=model)
-    async for event in session.send("Read this study."):
-        print(event)
-    print(session.result().status)
+session = Session(study, endpoints=endpoints, model=model)
+async for event in session.send("Read this study."):
+    print(event)
+print(session.result().status)
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wetread.agents.budget import Budget, Limit, Meter
-from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
+from wetread.agents.chat import ChatMessage, ChatModel
+from wetread.agents.crew import Crew
 from wetread.agents.facts import facts_block, read_facts, study_facts
-from wetread.agents.protocol import PROTOCOL, draft_from
-from wetread.agents.restricted import Restricted
-from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
-from wetread.agents.specialists import Desk, reviewed, specialist_tool
+from wetread.agents.protocol import draft_from
 from wetread.agents.transcript import repaired
 from wetread.artifacts import ArtifactStore
 from wetread.errors import BudgetError, ModelError, ReadingError, WetreadError
@@ -30,7 +28,6 @@ from wetread.events import BudgetReached, Event, Notice, ReportReady, TurnEnded,
 from wetread.evidence import Ledger
 from wetread.imaging.bank import ImageBank
 from wetread.imaging.prepare import Preparation
-from wetread.prompts.loader import agent_prompt
 from wetread.reports.checks import check_report
 from wetread.reports.compose import compose, with_issues
 from wetread.reports.model import Report
@@ -38,9 +35,6 @@ from wetread.reports.template import ReportTemplate, check_study, choose_templat
 from wetread.study import Study
 from wetread.tools.base import Reading, Tool
 from wetread.tools.endpoints.port import EndpointPort
-from wetread.tools.registry import built_in_tools
-from wetread.tools.toolbox import Toolbox
-from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from wetread.insight.library import CaseLibrary
@@ -124,17 +118,13 @@ class Session:
             language_model=model.name,
             modes=tuple(modes),
         )
-        self._model = model
-        self._models = models
-        self._own_models: dict[str, ChatModel] = {}
-        self._workspace = workspace
         self._transcript: tuple[ChatMessage, ...] = ()
         self._meter = Meter(self.budget)
         self._turn: asyncio.Task[None] | None = None
         self._turns = 0
         self._closed = False
         self._why_none = "Nothing was read yet."
-        self._equip(specialists, tools)
+        self._crew = Crew(self.reading, model, workspace=workspace, specialists=specialists, models=models, tools=tools)
 
     @property
     def ledger(self) -> Ledger:
@@ -203,9 +193,7 @@ class Session:
         if turn is not None and not turn.done():
             turn.cancel()
             await asyncio.wait({turn})
-        models, self._own_models = self._own_models, {}
-        for model in models.values():
-            await model.aclose()
+        await self._crew.aclose()
 
     async def __aenter__(self) -> Session:
         return self
@@ -274,26 +262,13 @@ class Session:
 
     async def _converse(self, text: str, record: list[ChatMessage]) -> tuple[Outcome, str]:
         """Let the orchestrator work until a draft is accepted or it answers in text."""
-        from wetread.agents._autogen import run_agent
-
-        reading, task = self.reading, text
+        # lone surrogates, such as a terminal may let through, are no text that can be sent
+        reading, task = self.reading, text.encode("utf-8", "replace").decode()
         if not any(message.role == "user" and read_facts(message.text) for message in self._transcript):
-            task = f"{text}\n\n{facts_block(study_facts(self.study, self.template))}"
+            task = f"{task}\n\n{facts_block(study_facts(self.study, self.template))}"
         for nudged in (False, True):
-            run = await run_agent(
-                task,
-                agent=self._orchestrator.name,
-                model=self._model_for(self._orchestrator),
-                system=self._system,
-                meter=self._meter,
-                history=(*self._transcript, *repaired(record)),
-                toolbox=self._restricted,
-                specs=self._specs,
-                max_iterations=self._orchestrator.max_iterations,
-                finished=lambda: reading.accepted,
-                emit=lambda event: reading.emit(event),
-                record=record,
-            )
+            history = (*self._transcript, *repaired(record))
+            run = await self._crew.work(task, history=history, record=record, meter=self._meter)
             if run.ended == "finished":
                 return "reported", self._reported()
             if run.ended == "iterations":
@@ -327,10 +302,11 @@ class Session:
         return self._partial(message, record)
 
     def _partial(self, why: str, record: Sequence[ChatMessage]) -> str:
-        """Make what there is into a report: the last draft, or one that rules make of the evidence."""
+        """Make a report of what there is, the last draft or one by rules; returns what to say of it."""
         reading = self.reading
         if reading.rounds and reading.report is not None:
-            report = reading.report.model_copy(update={"incomplete": why}).sealed()
+            incomplete = f"{why} This is the last draft that was submitted."
+            report = reading.report.model_copy(update={"incomplete": incomplete}).sealed()
         elif any(evidence.status == "ok" for evidence in reading.ledger):
             draft = draft_from((*self._transcript, *repaired(record)), self.template)
             report = compose(
@@ -342,7 +318,7 @@ class Session:
                 now=reading.now(),
                 language_model=reading.language_model,
                 modes=reading.modes,
-                incomplete=why,
+                incomplete=f"{why} Drafted by rules from what tools had found until then.",
             )
             report = with_issues(report, check_report(report, self.study))
         else:
@@ -371,85 +347,6 @@ class Session:
         with contextlib.suppress(WetreadError):
             for handle, preparation in wanted:
                 await self.images.payload(handle, preparation)
-
-    # who answers what
-
-    def _equip(self, specialists: Sequence[str] | None, tools: Sequence[Tool[Any]]) -> None:
-        """The orchestrator, its tools and the specialists among them."""
-        available = {tool.name: tool for tool in (*built_in_tools(), *tools)}
-        agents = load_agents(self._workspace, available)
-        self._orchestrator = agents[ORCHESTRATOR]
-        names = [*self._orchestrator.tools, *(tool.name for tool in tools)]
-        consulted: list[str] = []
-        if self._model.name != PROTOCOL:
-            consulted = self._add_specialists(agents, available, specialists)
-        self._toolbox = Toolbox(list(available.values()), self.reading)
-        self._specs = self._specs_of([*names, *consulted])
-        self._restricted = Restricted(self._toolbox, (spec.name for spec in self._specs))
-        self._system = agent_prompt(
-            self._orchestrator.prompt,
-            {
-                "systems": ", ".join(system.key for system in self.template.systems),
-                "consults": ", ".join(f"`{name}`" for name in consulted),
-            },
-            self._workspace,
-        )
-
-    def _add_specialists(
-        self, agents: Mapping[str, AgentSpec], available: dict[str, Tool[Any]], wanted: Sequence[str] | None
-    ) -> list[str]:
-        desk = Desk(
-            model=self._model_for,
-            meter=lambda: self._meter,
-            toolbox=lambda: self._toolbox,
-            specs=self._specs_of,
-            origin=self._origin_of,
-        )
-        consulted = []
-        for name in _reachable(self._orchestrator, agents):
-            spec = agents[name]
-            if not spec.fits(self.study) or (wanted is not None and name not in wanted):
-                continue
-            if name == self._orchestrator.reviewed_by:
-                submit, review = reviewed(available["submit_report"], spec, desk, self._workspace)
-                available[submit.name], available[review.name] = submit, review
-                continue
-            available[spec.tool_name] = specialist_tool(spec, desk, self._workspace)
-            if name in self._orchestrator.consults:
-                consulted.append(spec.tool_name)
-        return consulted
-
-    def _specs_of(self, names: Sequence[str]) -> tuple[ToolSpec, ...]:
-        wanted = dict.fromkeys(names)
-        made = {spec["name"]: spec for spec in self._toolbox.specs()}
-        return tuple(ToolSpec(**made[name]) for name in wanted if name in made)
-
-    def _model_for(self, spec: AgentSpec) -> ChatModel:
-        if spec.model is None or self._models is None or self._model.name == PROTOCOL:
-            return self._model
-        model = self._own_models.get(spec.model)
-        if model is None:
-            model = self._own_models[spec.model] = self._models(spec.model)
-        return model
-
-    def _origin_of(self, spec: AgentSpec) -> Origin:
-        origin = getattr(self._model_for(spec), "origin", None)
-        if isinstance(origin, Origin):
-            return origin
-        by_mode = {"authored": Origin.AUTHORED, "replay": Origin.RECORDED, "simulated": Origin.SIMULATED}
-        return next((by_mode[mode] for mode in by_mode if mode in self.reading.modes), Origin.ENDPOINT)
-
-
-def _reachable(start: AgentSpec, agents: Mapping[str, AgentSpec]) -> list[str]:
-    """Names of the agents that may come to be asked, each once."""
-    found: dict[str, None] = {}
-    open_ = [*start.consults, *filter(None, [start.reviewed_by])]
-    while open_:
-        name = open_.pop(0)
-        if name not in found:
-            found[name] = None
-            open_.extend(agents[name].consults)
-    return list(found)
 
 
 def _ignore(event: Event) -> None:

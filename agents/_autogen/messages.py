@@ -78,9 +78,7 @@ def assistant(text: str, uses: Sequence[ToolUse], agent: str, names: frozenset[s
 
 def function_calls(uses: Sequence[ToolUse], names: frozenset[str]) -> list[FunctionCall]:
     return [
-        FunctionCall(
-            id=use.id, name=use.name if use.name in names else UNKNOWN_TOOL, arguments=carried(use.arguments)
-        )
+        FunctionCall(id=use.id, name=use.name if use.name in names else UNKNOWN_TOOL, arguments=carried(use.arguments))
         for use in uses
     ]
 

@@ -482,3 +482,18 @@ def test_an_empty_mask_has_no_diameter() -> None:
 def test_structure_names_are_known_distinct_and_settled(names: list[str]) -> None:
     found = structure_names(tuple(names))
     assert found and len(set(found)) == len(found) and structure_names(found) == found
+
+
+async def test_the_same_answer_is_judged_for_each_geometry_and_evidence(make_image: MakeImage) -> None:
+    first, turned = Chest(make_image()), Chest(make_image(patient_right_on="right"))
+    again = Chest(make_image())
+    await again.call("measure", quantities=["diameters"], structures="heart")
+    answers = [await chest.call("segment") for chest in (first, turned, again)]
+    assert [[one["status"] for one in said["structures"]] for said in answers] == [
+        ["ok", "ok", "ok"],
+        ["abstained", "abstained", "ok"],
+        ["ok", "ok", "ok"],
+    ]
+    (own, *_), (_, shared) = first.reading.ledger, again.reading.ledger.by_tool("segment")
+    assert own.uses == () and shared.uses == ("E2",)
+    assert own.regions == shared.regions

@@ -6,7 +6,11 @@ judged here: by its size, its pieces, its certainty, and the side of the patient
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wetread.errors import ToolError
@@ -133,6 +137,9 @@ def read_masks(
 ) -> list[StructureMask]:
     """Judge the masks of one answer and bring the usable ones into the image's own pixels.
 
+    The same answer for the same geometry is judged once a process: a replay gets the same arrays each time, and
+    judging them would be most of its work.
+
     Args:
         probabilities: uint8 [structures, rows, columns], 0 to 255, in the frame of the picture sent.
         names: Their structures.
@@ -140,18 +147,43 @@ def read_masks(
         image: The image.
         evidence: Id of the evidence they belong to.
     """
+    import numpy as np
+
+    digest = hashlib.sha256(np.ascontiguousarray(probabilities).data).digest()
+    key = (digest, names, frame, image.is_frontal, image.patient_right_on)
+    with _LOCK:
+        judged = _JUDGED.get(key)
+        if judged is not None:
+            _JUDGED.move_to_end(key)
+    if judged is None:
+        judged = _judge(probabilities, names, frame, image)
+        with _LOCK:
+            _JUDGED[key] = judged
+            while len(_JUDGED) > MAX_JUDGED:
+                _JUDGED.popitem(last=False)
+    return [replace(mask, evidence=evidence) for mask in judged]
+
+
+MAX_JUDGED = 32
+"""Answers whose masks are kept judged, some 30 KiB each."""
+
+_JUDGED: OrderedDict[Hashable, tuple[StructureMask, ...]] = OrderedDict()
+_LOCK = threading.Lock()
+
+
+def _judge(
+    probabilities: NDArray[np.uint8], names: tuple[str, ...], frame: Frame, image: StudyImage
+) -> tuple[StructureMask, ...]:
     overlapping = _overlapping(probabilities, names)
-    return [
-        StructureMask(name, evidence, reason=f"its mask is the same place as that of the {overlapping[name]}")
+    return tuple(
+        StructureMask(name, "", reason=f"its mask is the same place as that of the {overlapping[name]}")
         if name in overlapping
-        else _read(mask, STRUCTURES[name], frame, image, evidence)
+        else _read(mask, STRUCTURES[name], frame, image)
         for mask, name in zip(probabilities, names, strict=True)
-    ]
+    )
 
 
-def _read(
-    mask: NDArray[np.uint8], structure: Structure, frame: Frame, image: StudyImage, evidence: str
-) -> StructureMask:
+def _read(mask: NDArray[np.uint8], structure: Structure, frame: Frame, image: StudyImage) -> StructureMask:
     import numpy as np
 
     from wetread.imaging.masks import assess, largest_component
@@ -166,13 +198,11 @@ def _read(
         together=structure.together,
     )
     if quality.problems or quality.centroid is None:
-        return StructureMask(structure.name, evidence, reason=f"its mask is {' and '.join(quality.problems)}")
+        return StructureMask(structure.name, "", reason=f"its mask is {' and '.join(quality.problems)}")
     x, _ = frame.to_image(quality.centroid)
     side = side_at(image, x)
     if structure.side is not None and side is not None and side not in (structure.side, Side.MIDLINE):
-        return StructureMask(
-            structure.name, evidence, reason=f"its mask lies on the patient's {side.value}, which cannot be"
-        )
+        return StructureMask(structure.name, "", reason=f"its mask lies on the patient's {side.value}, which cannot be")
     warnings: tuple[str, ...] = ()
     if structure.single and quality.components > 1:
         mask = largest_component(mask)
@@ -184,7 +214,7 @@ def _read(
     whole[top : top + present.shape[0], left : left + present.shape[1]] = present
     return StructureMask(
         name=structure.name,
-        evidence=evidence,
+        evidence="",
         png=encode_mask(whole),
         area=int(np.count_nonzero(present)),
         box=Box(x_min=left + columns[0], y_min=top + rows[0], x_max=left + columns[-1] + 1, y_max=top + rows[-1] + 1),

@@ -95,4 +95,10 @@ def _critical(finding: str) -> bool:
 
 
 def _names(found: Sequence[Claim]) -> list[str]:
-    return list(dict.fromkeys(words.name_of(claim.finding, claim.side) for claim in found if claim.finding))
+    """The findings in words, each once; one that is certain is not named as possible too."""
+    named: dict[str, bool] = {}
+    for claim in found:
+        if claim.finding:
+            name = words.name_of(claim.finding, claim.side)
+            named[name] = named.get(name, True) and claim.assertion is Assertion.UNCERTAIN
+    return [f"possible {name}" if uncertain else name for name, uncertain in named.items()]

@@ -304,6 +304,7 @@ async def test_clear_lungs_and_a_nodule_cannot_both_stand() -> None:
     doubt, absent = texts(made, "lungs")
     assert doubt.startswith("Possible lung nodule")
     assert absent == "No consolidation by image classification."
+    assert made["recommendations"] == ["Chest CT is recommended to characterise the possible lung nodule."]
 
 
 async def test_the_classifier_fills_in_what_nobody_spoke_of() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 import warnings
 from datetime import date
 from pathlib import Path
@@ -149,16 +148,12 @@ def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
     assert not known.found_in(once)
 
 
-def test_long_hostile_text_is_scrubbed_in_linear_time() -> None:
-    known = identifiers()
-
-    def took(size: int) -> float:
-        start = time.process_time()
-        known.scrub("zebedee-" * (size // 8) + "1 " * size)
-        return time.process_time() - start
-
-    took(1000)
-    assert took(40_000) < 40 * max(took(4_000), 0.002)
+def test_long_hostile_text_is_scrubbed_to_its_end() -> None:
+    """Patterns that backtracked would not come back from this."""
+    text = "zebede " * 20_000 + "1-9-4-0-" * 20_000 + "ZX 4471 " * 20_000 + "zebedee"
+    cleaned = identifiers().scrub(text)
+    assert cleaned.endswith(REMOVED)
+    assert "zebedee" not in cleaned
 
 
 def test_no_identifier_reaches_a_study(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

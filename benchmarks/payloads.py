@@ -83,7 +83,9 @@ def measure() -> list[Row]:
         def rest() -> None:
             picture = Image.fromarray(gray)
             scale = 1024 / max(shape)
-            small = np.asarray(picture.resize((round(shape[1] * scale), round(shape[0] * scale)), Image.Resampling.BILINEAR))
+            small = np.asarray(
+                picture.resize((round(shape[1] * scale), round(shape[0] * scale)), Image.Resampling.BILINEAR)
+            )
             padded = np.zeros((1024, 1024), np.uint8)
             padded[: small.shape[0], : small.shape[1]] = small
             square = np.asarray(picture.resize((512, 512), Image.Resampling.BILINEAR))
@@ -101,8 +103,12 @@ def measure() -> list[Row]:
             rest()
 
         for name, path, floor in (("JPEG 2000", RG1, floor_j2k), ("uncompressed", plain, floor_plain)):
-            alone, threaded, least = best(lambda path=path: payloads(path), lambda path=path: payloads_in_session(path), floor)
+            alone, threaded, least = best(
+                lambda path=path: payloads(path), lambda path=path: payloads_in_session(path), floor
+            )
             note = f"{alone * 1000:.0f} ms over {least * 1000:.0f} ms"
-            rows.append(Row(f"DICOM to three payloads, {name}, one thread, over the floor", alone / least, "times", 1.3, note))
+            rows.append(
+                Row(f"DICOM to three payloads, {name}, one thread, over the floor", alone / least, "times", 1.3, note)
+            )
             rows.append(Row(f"DICOM to three payloads, {name}, as in a session", threaded * 1000, "ms"))
     return rows

@@ -17,9 +17,15 @@ from wetread.testing.simulated import SimulatedEndpoints
 
 def tokens(request: ChatRequest) -> float:
     """Characters/4 of all that is sent: messages, and tools as an OpenAI-compatible server gets them."""
-    messages = sum(len(message.text) + sum(len(use.name) + len(use.arguments) for use in message.tool_uses) for message in request.messages)
+    messages = sum(
+        len(message.text) + sum(len(use.name) + len(use.arguments) for use in message.tool_uses)
+        for message in request.messages
+    )
     tools = [
-        {"type": "function", "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters}}
+        {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+        }
         for tool in request.tools
     ]
     return (messages + len(json.dumps(tools, separators=(",", ":")))) / 4
@@ -28,7 +34,9 @@ def tokens(request: ChatRequest) -> float:
 async def ask(specialists: tuple[str, ...]) -> list[ChatRequest]:
     model = TimedModel()
     with TemporaryDirectory() as folder:
-        async with Session(phantom_study(Path(folder)), endpoints=SimulatedEndpoints(), model=model, specialists=specialists) as session:
+        async with Session(
+            phantom_study(Path(folder)), endpoints=SimulatedEndpoints(), model=model, specialists=specialists
+        ) as session:
             await read(session)
     return model.requests
 
@@ -36,7 +44,9 @@ async def ask(specialists: tuple[str, ...]) -> list[ChatRequest]:
 def measure() -> list[Row]:
     alone = asyncio.run(ask(()))
     reviewed = asyncio.run(ask(("reviewer",)))
-    base64 = sum(bool(re.search(r"[A-Za-z0-9+/]{200}", message.text)) for request in alone for message in request.messages)
+    base64 = sum(
+        bool(re.search(r"[A-Za-z0-9+/]{200}", message.text)) for request in alone for message in request.messages
+    )
     return [
         Row("prompt before findings", tokens(alone[0]), "tokens", 1700),
         Row("chat calls of a reading", len(alone), "calls", 2),

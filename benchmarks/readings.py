@@ -23,11 +23,25 @@ DRAFT = calls(
     (
         "submit_report",
         {
-            "findings": [{"system": "heart", "text": "The heart size is normal; the cardiothoracic ratio is {E4.cardiothoracic_ratio}.", "evidence": ["E4"]}],
+            "findings": [
+                {
+                    "system": "heart",
+                    "text": "The heart size is normal; the cardiothoracic ratio is {E4.cardiothoracic_ratio}.",
+                    "evidence": ["E4"],
+                }
+            ],
             "impression": [{"text": "Normal heart size.", "evidence": ["E4"]}],
             "not_assessed": {
                 system: "Left out by this script."
-                for system in ("lines_and_tubes", "lungs", "pleura", "mediastinum_and_hila", "bones", "soft_tissues", "upper_abdomen")
+                for system in (
+                    "lines_and_tubes",
+                    "lungs",
+                    "pleura",
+                    "mediastinum_and_hila",
+                    "bones",
+                    "soft_tissues",
+                    "upper_abdomen",
+                )
             },
         },
     )

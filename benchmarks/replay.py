@@ -37,7 +37,14 @@ async def cost() -> tuple[float, float]:
 
     async def replay() -> Session:
         tape = Tape(content)
-        session = Session(study, endpoints=TapedEndpoints(tape), model=Protocol(), library=library, images=bank, now=lambda: scenario.file.now)
+        session = Session(
+            study,
+            endpoints=TapedEndpoints(tape),
+            model=Protocol(),
+            library=library,
+            images=bank,
+            now=lambda: scenario.file.now,
+        )
         async for _ in session.send("Draft the report."):
             pass
         session.result()

@@ -27,5 +27,11 @@ def measure() -> list[Row]:
     wetread = str(Path(sys.executable).parent / "wetread")
     bare, help_ = fastest([sys.executable, "-c", "pass"], [wetread, "--help"])
     return [
-        Row("wetread --help over python -c pass", help_ / bare, "times", 5, f"{help_ * 1000:.0f} ms over {bare * 1000:.0f} ms"),
+        Row(
+            "wetread --help over python -c pass",
+            help_ / bare,
+            "times",
+            5,
+            f"{help_ * 1000:.0f} ms over {bare * 1000:.0f} ms",
+        ),
     ]

@@ -41,5 +41,13 @@ def measure() -> list[Row]:
         asyncio.run(wall_time(study, 1))  # imports and caches of the process
         for readings, limit in ((1, 1.05), (50, 1.15)):
             took = min(asyncio.run(wall_time(study, readings)) for _ in range(ROUNDS))
-            rows.append(Row(f"wall time over critical path, {readings} at once", took / CRITICAL_PATH, "times", limit, f"{took:.2f} s over {CRITICAL_PATH} s"))
+            rows.append(
+                Row(
+                    f"wall time over critical path, {readings} at once",
+                    took / CRITICAL_PATH,
+                    "times",
+                    limit,
+                    f"{took:.2f} s over {CRITICAL_PATH} s",
+                )
+            )
     return rows

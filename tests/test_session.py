@@ -462,7 +462,7 @@ async def test_pixels_are_prepared_while_the_model_thinks(study: Study, monkeypa
             return await super().complete(request, on_text)
 
     monkeypatch.setattr(ImageBank, "payload", watched)
-    await follow(session(study, Thinking(["Nothing asked."])))
+    await follow(session(study, Thinking(["Nothing asked."]), endpoints=SimulatedEndpoints()))
     assert set(asked) == {Preparation.FULL, Preparation.PAD_1024, Preparation.SQUARE_512}
 
 

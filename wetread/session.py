@@ -34,7 +34,7 @@ from wetread.reports.model import Report
 from wetread.reports.template import ReportTemplate, check_study, choose_template, load_template
 from wetread.study import Study
 from wetread.tools.base import Reading, Tool
-from wetread.tools.endpoints.port import EndpointPort
+from wetread.tools.endpoints.port import EndpointName, EndpointPort
 
 if TYPE_CHECKING:
     from wetread.insight.library import CaseLibrary
@@ -45,13 +45,14 @@ Outcome = Literal["answered", "reported", "budget", "cancelled", "failed"]
 NUDGE = "No report was submitted. Call submit_report now with what the tools found."
 """Said once, to a model that worked and then answered in text, or not at all."""
 
-_PREPARATIONS = {
-    "report_findings": Preparation.FULL,
-    "segment": Preparation.PAD_1024,
-    "measure": Preparation.PAD_1024,
-    "classify": Preparation.SQUARE_512,
-    "find_similar": Preparation.SQUARE_512,
+_PREPARATIONS: dict[str, tuple[Preparation, EndpointName]] = {
+    "report_findings": (Preparation.FULL, "cxrreportgen"),
+    "segment": (Preparation.PAD_1024, "medimageparse"),
+    "measure": (Preparation.PAD_1024, "medimageparse"),
+    "classify": (Preparation.SQUARE_512, "medimageinsight"),
+    "find_similar": (Preparation.SQUARE_512, "medimageinsight"),
 }
+"""In which form a tool sends an image, and to whom."""
 
 
 def _now() -> datetime:
@@ -336,9 +337,11 @@ class Session:
         }
         wanted: dict[tuple[str, Preparation], None] = {}
         for call in (call for calls in self.template.protocol for call in calls):
-            preparation = _PREPARATIONS.get(call.tool)
             image = images.get(call.image or "frontal")
-            if preparation is None or image is None:
+            if call.tool not in _PREPARATIONS or image is None:
+                continue
+            preparation, endpoint = _PREPARATIONS[call.tool]
+            if not self.reading.endpoints.configured(endpoint):
                 continue
             wanted[image.handle, preparation] = None
             if preparation is Preparation.FULL:

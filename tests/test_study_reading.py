@@ -353,7 +353,8 @@ def test_options_stand_before_study_yaml(folder: Path, tmp_path: Path) -> None:
 
 def test_a_study_yaml_without_images_takes_the_folder(frontal: Phantom, tmp_path: Path) -> None:
     frontal.write_dicom(tmp_path / "a.dcm", elements={"PatientSex": "M"})
-    (tmp_path / "study.yaml").write_text("sex: F\n")
+    (tmp_path / "old.txt").write_text("Clear lungs.")
+    (tmp_path / "study.yaml").write_text("sex: F\nprior_report: {file: old.txt}\n")
     study = read_study([tmp_path])
     assert study.sex == "F"
     assert study.warnings == ("The sex in study.yaml differs from the image header; study.yaml was taken.",)
@@ -368,6 +369,15 @@ def test_study_yaml_and_header_contradict_each_other(frontal: Phantom, tmp_path:
     assert (image.view, image.patient_right_on, image.modality) == (View.AP, "right", "DX")
     assert image.acquired == date(2024, 1, 1)
     assert len(image.notes) == 3
+
+
+def test_a_study_can_be_decoded_from_another_folder(
+    frontal: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(frontal.write_dicom(tmp_path / "a.dcm").parent)
+    study = read_study([Path("a.dcm")])
+    monkeypatch.chdir("/")
+    assert (ImageBank(study).pixels_now("image_1") == frontal.pixels).all()
 
 
 def test_the_key_of_a_patient_is_the_same_in_every_study(frontal: Phantom, tmp_path: Path) -> None:

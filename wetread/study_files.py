@@ -279,6 +279,7 @@ class StudyFolder:
     sheet: StudySheet
     files: tuple[StudyFile, ...]
     prior_report: str | None
+    prior_report_file: Path | None
 
 
 def read_sheet(path: Path) -> StudyFolder:
@@ -296,11 +297,11 @@ def read_sheet(path: Path) -> StudyFolder:
         named, file = _inside(document, path.parent, image.file, "images", number, "file")
         files.append(StudyFile(file, named, sniff(file, named), asked_for=True))
     report = sheet.prior_report
-    text = report.text if report is not None else None
+    text, source = (report.text if report is not None else None), None
     if report is not None and report.file is not None:
-        named, file = _inside(document, path.parent, report.file, "prior_report", "file")
-        text = read_text(file, named)
-    return StudyFolder(path.parent, sheet, tuple(files), text)
+        named, source = _inside(document, path.parent, report.file, "prior_report", "file")
+        text = read_text(source, named)
+    return StudyFolder(path.parent, sheet, tuple(files), text, source)
 
 
 def _inside(document: YamlFile, folder: Path, name: str, *where: str | int) -> tuple[str, Path]:

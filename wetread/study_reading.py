@@ -127,8 +127,9 @@ class _Reader:
             listed = [(file, image.role) for file, image in zip(described.files, sheet.images, strict=True)]
             found = self._images(listed, sheet.images)
         else:
-            folders = [described.folder] if described is not None else paths
-            found = self._images([(file, "current") for file in find_files(folders)])
+            files = find_files([described.folder] if described is not None else paths)
+            report_file = described.prior_report_file if described is not None else None
+            found = self._images([(file, "current") for file in files if file.path.resolve() != report_file])
         found += self._images([(file, "prior") for file in find_files(prior)], start=len(found))
         found = self._without_copies(found)
         current = [image for image in found if image.role == "current"]
@@ -374,7 +375,7 @@ class _Reader:
                     days_before=days,
                     notes=tuple(notes),
                     source=ImageSource(
-                        path=image.file.path, frame=frame, kind="picture" if image.facts is None else "dicom"
+                        path=image.file.path.absolute(), frame=frame, kind="picture" if image.facts is None else "dicom"
                     ),
                 )
 

@@ -29,6 +29,10 @@ ReportStatus = Literal[
     "cancelled",
     "entered-in-error",
 ]
+FieldType = Literal["text", "number", "menu", "date"]
+"""Kinds of a template's form fields (IHE MRRT: text, number, selection list, date)."""
+Unfilled = Literal["prohibit", "alert", "silent"]
+"""What signing does about a field that is not filled (IHE MRRT, data-field-completion-action)."""
 
 
 class DraftStatement(Value):
@@ -46,13 +50,22 @@ class DraftImpression(Value):
     evidence: tuple[str, ...] = ()
 
 
+class DraftField(Value):
+    """The value of one of the template's fields as an agent submits it. A number is a slot."""
+
+    value: str
+    evidence: tuple[str, ...] = ()
+
+
 class Draft(Value):
-    """What an agent submits. `not_assessed` maps a system to the reason why nothing is said about it."""
+    """What an agent submits. `not_assessed` maps a system to the reason why nothing is said about it; `fields` are
+    values of the template's fields by name. There is no place for a communication record: only a person makes one."""
 
     findings: tuple[DraftStatement, ...] = ()
     impression: tuple[DraftImpression, ...] = ()
     recommendations: tuple[str, ...] = ()
     not_assessed: dict[str, str] = Field(default_factory=dict)
+    fields: dict[str, DraftField] = Field(default_factory=dict)
 
 
 class Claim(Value):
@@ -108,6 +121,69 @@ class Section(Value):
     source: Literal["order", "header", "study", "code", "agent"] = "code"
     required: bool = False
     """Whether the template asks for this section."""
+
+
+class ReportField(Value):
+    """A form field of the template with its value. An empty one is never shown as normal."""
+
+    name: str
+    title: str
+    type: FieldType = "text"
+    unit: str | None = None
+    """UCUM; of a number."""
+    choices: tuple[str, ...] = ()
+    system: str | None = None
+    """The system that it belongs to."""
+    loinc: str | None = None
+    radlex: str | None = None
+    required: bool = False
+    unfilled: Unfilled = "silent"
+    value: str | None = None
+    """As text: a number with a decimal point and no unit, a date as ISO 8601, a menu's choice as the template has it."""
+    source: Literal["agent", "code", "person"] | None = None
+    """Who gave the value; None while there is none."""
+    evidence: tuple[str, ...] = ()
+    refused: str | None = None
+    """What was submitted and could not be entered."""
+    reason: str | None = None
+    """Why it was refused; or, of a field that code fills, why there is no value."""
+    known: bool = True
+    """False for a submitted field that the template does not have."""
+
+    @property
+    def shown(self) -> str:
+        """The value with its unit; empty where there is none."""
+        return "" if self.value is None else f"{self.value} {self.unit or ''}".strip()
+
+
+class Communication(Value):
+    """Who was told of a critical result, by whom, when and how. Empty until a person fills it."""
+
+    to: str | None = None
+    by: str | None = None
+    at: datetime | None = None
+    how: str | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of what is not filled in."""
+        return tuple(name for name in ("to", "by", "at", "how") if not getattr(self, name))
+
+
+class CriticalResult(Value):
+    """A finding of the list of critical findings that the report says is, or may be, there."""
+
+    finding: str
+    """Key of the lexicon."""
+    name: str
+    """As a person reads it, with its side."""
+    side: Side | None = None
+    assertion: Assertion
+    """Present where any of the statements says so, else uncertain."""
+    statements: tuple[str, ...]
+    """Ids of the statements that say so, in reading order."""
+    found: datetime
+    communication: Communication = Communication()
 
 
 class Issue(Value):
@@ -171,6 +247,10 @@ class Report(Value):
     findings: tuple[SystemFindings, ...]
     impression: tuple[Statement, ...]
     recommendations: tuple[Statement, ...] = ()
+    fields: tuple[ReportField, ...] = ()
+    """The template's form fields, in its order, filled or not; then what was submitted for fields it does not have."""
+    critical: tuple[CriticalResult, ...] = ()
+    """What must be communicated at once, most urgent first."""
     grounding: Grounding
     issues: tuple[Issue, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -35,7 +35,9 @@ def read(path: Path = DATA) -> dict[str, list[Labelled]]:
             current = sets.setdefault(line.strip("[] "), [])
         elif line.strip() and not line.startswith("#"):
             sentence, _, labels = line.rpartition("=>")
-            current.append(Labelled(sentence.strip(), tuple(_label(part) for part in labels.split(";") if part.strip())))
+            current.append(
+                Labelled(sentence.strip(), tuple(_label(part) for part in labels.split(";") if part.strip()))
+            )
     return sets
 
 
@@ -105,7 +107,6 @@ def test_labelled_sentences(name: str) -> None:
     total = sum(result.confusion.values())
     report = f"{name}: {right} of {total} assertions\n{table(result.confusion)}\n"
     report += f"sides {dict(result.sides)}, changes {dict(result.changes)}\n" + "\n".join(result.wrong)
-    print(report)
     assert share(right, total) >= 0.97, report
     assert share(result.sides[True], result.sides.total()) >= 0.97, report
     assert share(result.changes[True], result.changes.total()) >= 0.97, report

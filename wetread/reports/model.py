@@ -68,6 +68,19 @@ class Draft(Value):
     fields: dict[str, DraftField] = Field(default_factory=dict)
 
 
+class TextMeasurement(Value):
+    """A number with a unit as a text has it: one value, the sides of "2 x 3 cm", or the ends of a range."""
+
+    values: tuple[float, ...]
+    unit: str
+    """In UCUM, such as `cm`."""
+    ranged: bool = False
+    earlier: bool = False
+    """Whether it is the value of an earlier study ("previously 8 mm")."""
+    start: int = 0
+    end: int = 0
+
+
 class Claim(Value):
     """What one statement asserts about one finding, parsed from its text by code. Offsets are into that text."""
 
@@ -76,6 +89,10 @@ class Claim(Value):
     side: Side | None = None
     assertion: Assertion = Assertion.PRESENT
     change: Change | None = None
+    qualifiers: tuple[str, ...] = ()
+    """Words that narrow it, such as `large` or `acute`: "no large effusion" does not deny a small one. On a claim of
+    normality, `otherwise` where it holds only for what is not mentioned."""
+    measurements: tuple[TextMeasurement, ...] = ()
     start: int = 0
     end: int = 0
 

@@ -7,12 +7,25 @@ Certainty: "unlikely" is uncertain, "very unlikely" (under 5 % on the Brigham an
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from wetread.reports.language.clauses import Target
 from wetread.reports.language.lexicon import NORMAL
 from wetread.reports.language.marks import (
-    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, TIP, VERB, Mark,
+    ANATOMY,
+    ARTICLE,
+    CHANGE,
+    CUE,
+    EXTENT,
+    FINDING,
+    LIMIT,
+    PREPOSITION,
+    SIDE,
+    SIGN,
+    TIP,
+    VERB,
+    Mark,
 )  # fmt: skip
 from wetread.vocabulary import Assertion, Change
 
@@ -30,9 +43,9 @@ _BACKWARD = {
     "history_after": Assertion.HISTORICAL,
 }
 _STUDY = frozenset(
-    "study exam examination radiograph film imaging ct chest cxr report image scan xray comparison x tomography mri pet"
-    " date day month week year today".split()
-)
+    ("study", "exam", "examination", "radiograph", "film", "imaging", "ct", "chest", "cxr", "report", "image", "scan",
+     "xray", "comparison", "x", "tomography", "mri", "pet", "date", "day", "month", "week", "year", "today")
+)  # fmt: skip
 _SINCE = frozenset(("to", "from", "since", "than", "versus"))
 
 
@@ -54,10 +67,10 @@ def assess(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str]
                 reached = ahead[:1] if ahead else list(earlier)
             if not _about_tip(clause, index):
                 _set(reached, _BACKWARD[mark.value], mark)
-        elif mark.kind == CUE and mark.value == "uncertain_either" and not _works_forward(clause, index, found):
+        elif mark.is_cue("uncertain_either") and not _works_forward(clause, index, found):
             if not _skips(clause, index):
                 _set(_reached_back(clause, index, found), Assertion.UNCERTAIN, mark)
-        elif mark.kind == CUE and mark.value == "uncertain_before":
+        elif mark.is_cue("uncertain_before"):
             if words[mark.first] in ("versus", "vs", "v") or words[mark.first : mark.last] == ["and", "/", "or"]:
                 _set(_reached_back(clause, index, found)[-1:], Assertion.UNCERTAIN, mark)
             elif words[mark.first] == "?" and not any(target.begin > index for target in found):
@@ -110,9 +123,9 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
             lapsed = active if _assertion(active) is Assertion.ABSENT else None
             active = None
         elif mark.kind == SIGN and active is not None:
-            if mark.value == "," and active.value == "negates_before_narrow":
-                active = None
-            elif mark.value in (",", "and", "&", "–", "—", "-") and count and not _goes_on(clause, index, active):
+            if (mark.value == "," and active.value == "negates_before_narrow") or (
+                mark.value in (",", "and", "&", "–", "—", "-") and count and not _goes_on(clause, index, active)
+            ):
                 active = None
 
 
@@ -132,9 +145,9 @@ def _set(reached: Sequence[Target], assertion: Assertion, mark: Mark) -> None:
 def _inside(clause: Sequence[Mark], target: Target) -> None:
     """A denial or doubt between a site and its state: "the heart is not enlarged", "is possibly widened"."""
     for mark in clause[target.begin + 1 : target.at]:
-        if mark.kind == CUE and mark.value in ("negates_before", "negates_before_narrow", "uncertain_before"):
+        if mark.is_cue("negates_before", "negates_before_narrow", "uncertain_before"):
             target.assertion = _FORWARD[mark.value]
-        elif mark.kind == CUE and mark.value == "uncertain_either":
+        elif mark.is_cue("uncertain_either"):
             target.assertion = Assertion.UNCERTAIN
 
 
@@ -150,7 +163,7 @@ def _goes_on(clause: Sequence[Mark], joint: int, active: Mark) -> bool:
     anew = bool(nearest) and (
         nearest[0].kind in (EXTENT, ARTICLE)
         or (nearest[0].kind == CHANGE and nearest[0].value not in ("new", "increased"))
-        or (comma and nearest[0].kind == CUE and nearest[0].value not in ("negates_before", "ignored", "suggests"))
+        or (comma and nearest[0].kind == CUE and not nearest[0].is_cue("negates_before", "ignored", "suggests"))
     )
     if not anew:
         return True
@@ -158,11 +171,9 @@ def _goes_on(clause: Sequence[Mark], joint: int, active: Mark) -> bool:
     for mark in clause[joint + 1 :]:
         if mark.kind == FINDING:
             targets_after = True
-        elif mark.kind == SIGN and mark.value in ("or", "nor"):
+        elif mark.is_sign("or", "nor"):
             return True
-        elif mark.kind == CUE and mark.value not in ("ignored",):
-            return False
-        elif mark.verb and targets_after:
+        elif (mark.kind == CUE and not mark.is_cue("ignored")) or (mark.verb and targets_after):
             return False
     return active.value == "uncertain_before" and not comma
 
@@ -186,11 +197,11 @@ def _works_forward(clause: Sequence[Mark], index: int, found: Sequence[Target]) 
         mark = clause[at]
         if any(target.begin == at for target in found):
             return True
-        if mark.kind == SIGN and mark.value == ",":
+        if mark.is_sign(","):
             return False
-        if mark.kind == CUE and mark.value in ("negates_before", "negates_after", "uncertain_after"):
+        if mark.is_cue("negates_before", "negates_after", "uncertain_after"):
             return False
-        if mark.kind == CUE and mark.value in ("stops", "besides") and at > index + 1:
+        if mark.is_cue("stops", "besides") and at > index + 1:
             return False
     return False
 
@@ -198,7 +209,9 @@ def _works_forward(clause: Sequence[Mark], index: int, found: Sequence[Target]) 
 def _skips(clause: Sequence[Mark], index: int) -> bool:
     """Whether "likely" only grades a change or an extent: "likely unchanged", "likely small"."""
     follow = clause[index + 1 : index + 2]
-    return bool(follow) and follow[0].kind == CHANGE and follow[0].first == clause[index].last and len(clause) == index + 2
+    return (
+        bool(follow) and follow[0].kind == CHANGE and follow[0].first == clause[index].last and len(clause) == index + 2
+    )
 
 
 def _reached_back(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
@@ -209,17 +222,15 @@ def _reached_back(clause: Sequence[Mark], index: int, found: Sequence[Target]) -
         mark = clause[at]
         here = [target for target in found if target.at == at]
         reached += here
-        if mark.kind == SIGN and mark.value in ("and", "or", "&", "/", "nor"):
+        if mark.is_sign("and", "or", "&", "/", "nor"):
             linked = True
-        elif mark.kind == SIGN and mark.value == "," and reached and not linked:
-            break
-        elif mark.kind == SIGN and mark.value in ("–", "—", "-") and reached:
-            break
-        elif mark.verb and reached and mark.kind in (VERB, CUE):
-            break
-        elif mark.kind == CUE and mark.value in ("stops", "affirms", "negates_after", "uncertain_after") and reached:
-            break
-        elif mark.kind == CUE and mark.value in ("negates_before",) and reached:
+        elif (
+            (mark.is_sign(",") and reached and not linked)
+            or (mark.is_sign("–", "—", "-") and reached)
+            or (mark.verb and reached and mark.kind in (VERB, CUE))
+            or (mark.is_cue("stops", "affirms", "negates_after", "uncertain_after") and reached)
+            or (mark.is_cue("negates_before") and reached)
+        ):
             break
     reached.reverse()
     return reached
@@ -230,14 +241,14 @@ def _about_tip(clause: Sequence[Mark], index: int) -> bool:
     for mark in reversed(clause[:index]):
         if mark.kind == TIP:
             return True
-        if mark.kind == SIGN and mark.value in (",", "and"):
+        if mark.is_sign(",", "and"):
             return False
     return False
 
 
 def _disjunctions(clause: Sequence[Mark], found: Sequence[Target]) -> None:
-    """"Atelectasis or pneumonia": what nobody denied and only an "or" joins is not sure."""
-    for one, other in zip(found, found[1:], strict=False):
+    """ "Atelectasis or pneumonia": what nobody denied and only an "or" joins is not sure."""
+    for one, other in itertools.pairwise(found):
         between = clause[one.at + 1 : other.begin]
         joint = [mark for mark in between if mark.kind == SIGN]
         plain = all(mark.kind in (SIGN, EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, CHANGE) for mark in between)

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from wetread.reports.language.clauses import Target
 from wetread.reports.language.lexicon import NORMAL
 from wetread.reports.language.marks import (
-    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, STATE, VERB, Mark,
+    ANATOMY,
+    ARTICLE,
+    CUE,
+    EXTENT,
+    FINDING,
+    LIMIT,
+    PREPOSITION,
+    SIDE,
+    SIGN,
+    STATE,
+    VERB,
+    Mark,
 )  # fmt: skip
 from wetread.vocabulary import Change
 
@@ -87,10 +98,10 @@ def _predicates(clause: Sequence[Mark], index: int) -> bool:
     if before is not None and before.verb and before.last >= mark.first - 2:
         return True
     after = clause[index + 1] if index + 1 < len(clause) else None
-    if after is None or (after.kind == SIGN and after.value in (",", "and", ")", "&", "/")):
+    if after is None or (after.is_sign(",", "and", ")", "&", "/")):
         return True
     return (after.kind == PREPOSITION and after.first == mark.last and after.value not in ("of", "in")) or (
-        after.kind == CUE and after.value in ("stops", "negates_before", "turns") and after.first == mark.last
+        after.is_cue("stops", "negates_before", "turns") and after.first == mark.last
     )
 
 
@@ -106,10 +117,10 @@ def _ahead(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[
         if here:
             reached += here
             described = False
-        elif mark.kind == SIGN and mark.value in ("and", "or", ",", "/", "&", "-"):
+        elif mark.is_sign("and", "or", ",", "/", "&", "-"):
             if not reached and mark.value == ",":
                 break
-        elif mark.change or (mark.kind == CUE and mark.value not in ("ignored", "suggests", "uncertain_before")):
+        elif mark.change or (mark.kind == CUE and not mark.is_cue("ignored", "suggests", "uncertain_before")):
             break
         elif mark.kind == VERB and (reached or mark.verb):
             if reached:
@@ -128,15 +139,14 @@ def _behind(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list
         mark = clause[at]
         here = [target for target in found if target.at == at]
         reached += here
-        if mark.kind == SIGN and mark.value in ("and", "or", "&", "/", "nor"):
+        if mark.is_sign("and", "or", "&", "/", "nor"):
             linked = True
-        elif mark.kind == SIGN and mark.value == "," and reached and not linked:
-            break
-        elif not here and mark.change and reached:
-            break
-        elif mark.verb and reached and not here:
-            break
-        elif mark.kind == CUE and mark.value in ("stops", "negates_after", "uncertain_after") and reached:
+        elif (
+            (mark.is_sign(",") and reached and not linked)
+            or (not here and mark.change and reached)
+            or (mark.verb and reached and not here)
+            or (mark.is_cue("stops", "negates_after", "uncertain_after") and reached)
+        ):
             break
     reached.reverse()
     return reached

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-from wetread.reports.language.assertion import assess
-from wetread.reports.language.change import compare
-from wetread.reports.language.clauses import Target, clauses, targets
-from wetread.reports.language.lexicon import NORMAL, lexicon
-from wetread.reports.language.marks import ANATOMY, Mark, marks, rules
-from wetread.reports.language.place import place, side_of
-from wetread.reports.language.words import Token, sentences, tokens
-from wetread.reports.model import Claim
-from wetread.vocabulary import Assertion, Change
+from wetread.reports.language.lexicon import lexicon
+from wetread.reports.language.sentence import read_sentence
+from wetread.reports.language.words import sentences, tokens
+from wetread.reports.model import Claim, TextMeasurement
+from wetread.vocabulary import Assertion
 
+_LONGEST_KEPT = 200
 _ANSWERS = {"no": Assertion.ABSENT, "none": Assertion.ABSENT, "negative": Assertion.ABSENT, "yes": Assertion.PRESENT}
-_ALSO = {"cardiomediastinal_silhouette": "mediastinum"}
+
+
+class ReadSentence(NamedTuple):
+    """A sentence with what it says. `start` and `end` are into the text; the rest has offsets into the sentence."""
+
+    start: int
+    end: int
+    text: str
+    claims: tuple[Claim, ...]
+    measurements: tuple[TextMeasurement, ...]
 
 
 def claims(text: str) -> tuple[Claim, ...]:
@@ -26,75 +33,33 @@ def claims(text: str) -> tuple[Claim, ...]:
     site ("the heart is not enlarged"), the claim has that finding. A change of a site without a finding ("the cardiac
     silhouette is unchanged") is a claim with no finding.
     """
-    found: list[Claim] = []
-    asked = 0
+    return tuple(
+        claim.model_copy(update={"start": claim.start + sentence.start, "end": claim.end + sentence.start})
+        if sentence.start
+        else claim
+        for sentence in read(text)
+        for claim in sentence.claims
+    )
+
+
+def read(text: str) -> list[ReadSentence]:
+    """The sentences of a text with what they say. A short answer completes its question ("Pneumothorax? No.")."""
+    found: list[ReadSentence] = []
     for start, end, sentence in sentences(text):
-        words = tokens(text, start, end)
-        answer = _ANSWERS.get(words[0].word) if asked and len(words) <= 2 else None
-        if answer is not None:
-            found[-asked:] = [claim.model_copy(update={"assertion": answer}) for claim in found[-asked:]]
-        said = sentence_claims(words)
-        found += said
-        asked = len(said) if sentence.endswith("?") else 0
-    return tuple(found)
+        answer = _ANSWERS.get(sentence.rstrip(".!").lower())
+        if answer is not None and found and found[-1].text.endswith("?"):
+            answered = tuple(claim.model_copy(update={"assertion": answer}) for claim in found[-1].claims)
+            found[-1] = found[-1]._replace(claims=answered)
+        said, sizes = _understood(sentence) if len(sentence) <= _LONGEST_KEPT else _understood.__wrapped__(sentence)
+        found.append(ReadSentence(start, end, sentence, said, sizes))
+    return found
 
 
-def sentence_claims(words: Sequence[Token]) -> list[Claim]:
-    """The claims of one sentence, given its tokens."""
-    seen = marks(list(words))
-    plain = [word.word for word in words]
-    carried: list[Mark] = []
-    earlier: list[Target] = []
-    parts: list[tuple[list[Target], list[Mark], list[Mark]]] = []
-    for clause in clauses(seen, plain):
-        found = targets(clause)
-        assess(clause, found, plain, earlier)
-        loose = compare(clause, found, plain, earlier)
-        left = place(clause, found, carried)
-        carried = [] if found else left
-        parts.append((found, loose, [mark for mark in clause if mark.kind == ANATOMY]))
-        earlier = found or earlier
-    result: list[Claim] = []
-    for found, loose, sites in parts:
-        result += [claim for target in found for claim in _claims(target, words)]
-        if loose and not found:
-            result += [_change_of_site(site, loose[0], words) for site in sites]
-    return result
-
-
-def _claims(target: Target, words: Sequence[Token]) -> list[Claim]:
-    if target.finding == NORMAL and target.assertion is not Assertion.PRESENT:
-        return []
-    finer = rules().refined.get(target.finding, {})
-    kinds = {finer[site]: (site, side) for site, side in target.sites if site in finer}
-    claim = Claim(
-        finding=finer.get(target.anatomy or "", target.finding),
-        anatomy=target.anatomy,
-        side=side_of(target.sides),
-        assertion=target.assertion or Assertion.PRESENT,
-        change=target.change,
-        start=words[target.first].start,
-        end=words[target.last - 1].end,
-    )
-    if target.finding == NORMAL and target.anatomy in _ALSO:
-        return [claim, claim.model_copy(update={"anatomy": _ALSO[target.anatomy]})]
-    if len(kinds) > 1:
-        return [
-            claim.model_copy(update={"finding": finding, "anatomy": site, "side": side or claim.side})
-            for finding, (site, side) in kinds.items()
-        ]
-    return [claim]
-
-
-def _change_of_site(site: Mark, change: Mark, words: Sequence[Token]) -> Claim:
-    first, last = min(site.first, change.first), max(site.last, change.last)
-    return Claim(
-        anatomy=site.value,
-        side=site.side,
-        change=Change(change.change or ""),
-        start=words[first].start,
-        end=words[last - 1].end,
-    )
+@lru_cache(maxsize=4096)
+def _understood(sentence: str) -> tuple[tuple[Claim, ...], tuple[TextMeasurement, ...]]:
+    """Reports repeat each other: "No pneumothorax." is understood once."""
+    said, sizes = read_sentence(tokens(sentence))
+    return tuple(said), tuple(one.measurement for one in sizes)
 
 
 def system_of(of: Claim | str | None) -> str | None:

@@ -7,8 +7,22 @@ from dataclasses import dataclass, field
 
 from wetread.reports.language.lexicon import NORMAL
 from wetread.reports.language.marks import (
-    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, STATE, VERB, Mark, rules,
+    ANATOMY,
+    ARTICLE,
+    CHANGE,
+    CUE,
+    EXTENT,
+    FINDING,
+    LIMIT,
+    PREPOSITION,
+    SIDE,
+    SIGN,
+    STATE,
+    VERB,
+    Mark,
+    rules,
 )  # fmt: skip
+from wetread.reports.model import TextMeasurement
 from wetread.vocabulary import Assertion, Change, Side
 
 LISTING = ("and", "or", "nor", ",", "/", "&", "+")
@@ -44,6 +58,7 @@ class Target:
     assertion: Assertion | None = None
     change: Change | None = None
     qualifiers: list[str] = field(default_factory=list)
+    measurements: list[TextMeasurement] = field(default_factory=list)
 
 
 def clauses(found: Sequence[Mark], words: Sequence[str]) -> list[list[Mark]]:
@@ -52,13 +67,24 @@ def clauses(found: Sequence[Mark], words: Sequence[str]) -> list[list[Mark]]:
     parts: list[list[Mark]] = [[]]
     for index, mark in enumerate(found):
         current = parts[-1]
-        if (mark.kind == CUE and mark.value == "turns") or (mark.kind == SIGN and mark.value in (";", ".")):
-            parts.append([])
-        elif mark.kind == SIGN and mark.value in (",", "and", "&", "–", "—") and _new_predication(current, found, index, words):
+        if (
+            (mark.is_cue("turns") and not _in_predicate(current, mark, words))
+            or (mark.is_sign(";", "."))
+            or (
+                mark.kind == SIGN
+                and mark.value in (",", "and", "&", "–", "—")
+                and _new_predication(current, found, index, words)
+            )
+        ):
             parts.append([])
         else:
             current.append(mark)
     return [part for part in parts if part]
+
+
+def _in_predicate(left: Sequence[Mark], mark: Mark, words: Sequence[str]) -> bool:
+    """Whether "otherwise" stands inside a predicate: "the lungs are otherwise clear"."""
+    return bool(left) and left[-1].verb and left[-1].last == mark.first and words[mark.first] == "otherwise"
 
 
 def _new_predication(left: Sequence[Mark], found: Sequence[Mark], index: int, words: Sequence[str]) -> bool:
@@ -69,11 +95,11 @@ def _new_predication(left: Sequence[Mark], found: Sequence[Mark], index: int, wo
         return False
     subject = alternatives = False
     for mark in found[index + 1 :]:
-        if mark.kind == SIGN and mark.value in (";", ",", "."):
+        if mark.is_sign(";", ",", "."):
             return False
-        if mark.kind == CUE and mark.value in ("turns", *_FORWARD):
+        if mark.is_cue("turns", *_FORWARD):
             return False
-        if mark.kind == SIGN and mark.value in ("or", "nor"):
+        if mark.is_sign("or", "nor"):
             alternatives = True
         elif mark.verb:
             if not subject or (alternatives and not predicate):
@@ -131,17 +157,15 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
     before: list[int] = []
     for at in range(index - 1, -1, -1):
         mark = clause[at]
-        if mark.kind == ANATOMY and at not in taken:
+        if (mark.kind == ANATOMY and at not in taken) or (mark.kind == ANATOMY and _shared_subject(clause, at, index)):
             before.append(at)
-        elif mark.kind == ANATOMY and _shared_subject(clause, at, index):
-            before.append(at)
-        elif mark.kind == FINDING or mark.kind == ANATOMY:
-            break
-        elif mark.state and any(a in taken for a in range(at)) and not _chained(clause, at, index):
-            break
-        elif mark.kind == SIGN and mark.value == "," and before and _prepositional(clause, at):
-            break
-        elif mark.kind == SIGN and mark.value == ":" and before:
+        elif (
+            mark.kind == FINDING
+            or mark.kind == ANATOMY
+            or (mark.state and any(a in taken for a in range(at)) and not _chained(clause, at, index))
+            or (mark.is_sign(",") and before and _prepositional(clause, at))
+            or (mark.is_sign(":") and before)
+        ):
             break
         elif mark.kind == PREPOSITION and before and mark.value not in ("of", "in", "on"):
             before.clear()
@@ -156,7 +180,7 @@ def _shared_subject(clause: Sequence[Mark], at: int, index: int) -> bool:
 
 def _chained(clause: Sequence[Mark], at: int, index: int) -> bool:
     return all(
-        mark.state or mark.verb or mark.kind in (EXTENT, LIMIT) or (mark.kind == SIGN and mark.value in LISTING)
+        mark.state or mark.verb or mark.kind in (EXTENT, LIMIT) or (mark.is_sign(*LISTING))
         for mark in clause[at + 1 : index]
     )
 
@@ -174,9 +198,9 @@ def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]
             if mark.kind == STATE and found:
                 break
             last = mark.last
-        elif mark.kind == PREPOSITION and mark.value == "of" and not found:
-            last = mark.last
-        elif mark.kind == SIGN and mark.value in ("and", ",", "or", "&") and (found or _state_next(clause, at)):
+        elif (mark.kind == PREPOSITION and mark.value == "of" and not found) or (
+            mark.is_sign("and", ",", "or", "&") and (found or _state_next(clause, at))
+        ):
             last = mark.last
         else:
             if found and mark.verb and len(found) > 1:
@@ -204,8 +228,8 @@ def _prepositional(clause: Sequence[Mark], at: int) -> bool:
 def joined(clause: Sequence[Mark], one: Target, other: Target) -> bool:
     """Whether two targets stand in one list: nothing between them but joints, and words that describe the second."""
     between = clause[one.at + 1 : other.begin]
-    return any(mark.kind == SIGN and mark.value in LISTING for mark in between) and all(
-        (mark.kind == SIGN and mark.value in LISTING)
+    return any(mark.is_sign(*LISTING) for mark in between) and all(
+        (mark.is_sign(*LISTING))
         or mark.kind in (EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, STATE)
         or (mark.kind == CHANGE and not mark.verb)
         for mark in between

@@ -102,7 +102,7 @@ def plural(name: str) -> str:
     """The English plural of a finding's name: `pneumothorax` -> `pneumothoraces`; a plural or mass noun stays."""
     if name.endswith(("thorax",)):
         return name[:-1] + "ces"
-    if name.endswith("opacity") or name.endswith("cavity") or name.endswith("malignancy"):
+    if name.endswith(("opacity", "cavity", "malignancy")):
         return name[:-1] + "ies"
     if name.endswith(
         (
@@ -140,7 +140,7 @@ def expand(term: str) -> list[tuple[tuple[str, ...], Side | None]]:
         body = chunk.strip("()")
         alternatives = body.split("/") if body != "/" else ["/"]
         choices = [tuple(normal_form(word) for word in choice.split()) for choice in alternatives]
-        parts.append(choices + [()] if optional else choices)
+        parts.append([*choices, ()] if optional else choices)
     found = {tuple(word for part in combination for word in part) for combination in product(*parts)}
     return [(words, side) for words in sorted(found) if words]
 

@@ -15,7 +15,15 @@ from wetread.reports.language.words import Token
 from wetread.vocabulary import Side
 
 FINDING, ANATOMY, SIDE, CUE, CHANGE, STATE = "finding", "anatomy", "side", "cue", "change", "state"
-SIGN, VERB, PREPOSITION, TIP, EXTENT, LIMIT, ARTICLE = "sign", "verb", "preposition", "tip", "extent", "limit", "article"
+SIGN, VERB, PREPOSITION, TIP, EXTENT, LIMIT, ARTICLE = (
+    "sign",
+    "verb",
+    "preposition",
+    "tip",
+    "extent",
+    "limit",
+    "article",
+)
 
 _CUES = (
     "ignored", "ended_before", "uncertain_after", "negates_after", "history_after", "negates_before",
@@ -69,6 +77,14 @@ class Mark(NamedTuple):
     first: int
     last: int
 
+    def is_sign(self, *signs: str) -> bool:
+        """Whether this is one of these signs or joining words."""
+        return self.kind == SIGN and self.value in signs
+
+    def is_cue(self, *cues: str) -> bool:
+        """Whether this is one of these kinds of cue."""
+        return self.kind == CUE and self.value in cues
+
 
 class Rules(NamedTuple):
     """The compiled data: all phrases; what a state makes of a site; what a site makes of a finding."""
@@ -91,9 +107,7 @@ def marks(tokens: list[Token]) -> list[Mark]:
     return [Mark(*hit.label, hit.first, hit.last) for hit in rules().phrases.find(tokens)]
 
 
-def _meanings(
-    cues: dict[str, Any], changes: dict[str, Any], states: dict[str, Any]
-) -> dict[tuple[str, ...], Meaning]:
+def _meanings(cues: dict[str, Any], changes: dict[str, Any], states: dict[str, Any]) -> dict[tuple[str, ...], Meaning]:
     change_of = {words: change for change, terms in changes.items() for words in _all(terms)}
     state_of = {words: state for state, terms in states.items() for words in _all(terms)}
     verbs = {words[0] for words in _all(cues["verbs"])}

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from wetread.reports.language.clauses import LISTING, Target, joined
 from wetread.reports.language.lexicon import lexicon
 from wetread.reports.language.marks import (
-    ANATOMY, ARTICLE, CHANGE, CUE, EXTENT, FINDING, LIMIT, PREPOSITION, SIDE, SIGN, STATE, TIP, VERB, Mark,
+    ANATOMY,
+    ARTICLE,
+    CHANGE,
+    CUE,
+    EXTENT,
+    FINDING,
+    LIMIT,
+    PREPOSITION,
+    SIDE,
+    SIGN,
+    STATE,
+    TIP,
+    VERB,
+    Mark,
 )  # fmt: skip
 from wetread.vocabulary import Assertion, Side
 
@@ -73,9 +87,9 @@ def _side_of_site(clause: Sequence[Mark], target: Target, owned: set[int]) -> No
         if mark.kind == SIDE:
             target.sides.append(mark.side)  # type: ignore[arg-type]
             owned.add(index)
-        elif mark.kind == SIGN and mark.value in LISTING and index and clause[index - 1].kind in (SIDE, ANATOMY):
-            continue
-        elif mark.kind == ANATOMY and index in owned:
+        elif (mark.is_sign(*LISTING) and index and clause[index - 1].kind in (SIDE, ANATOMY)) or (
+            mark.kind == ANATOMY and index in owned
+        ):
             continue
         elif mark.kind not in (EXTENT, LIMIT, CHANGE, STATE, ARTICLE):
             break
@@ -87,11 +101,17 @@ def _before(clause: Sequence[Mark], target: Target, owned: set[int]) -> list[int
         mark = clause[index]
         if mark.kind in (SIDE, ANATOMY) and index not in owned:
             taken.append(index)
-        elif mark.kind in (EXTENT, LIMIT, ARTICLE) or (mark.kind in (CHANGE, STATE) and not mark.verb):
-            continue
-        elif mark.kind == SIGN and mark.value in ("and", "or", "/", "&", "-") and taken and _bare_place(clause, index):
-            continue
-        elif mark.kind == SIGN and mark.value == "-":
+        elif (
+            mark.kind in (EXTENT, LIMIT, ARTICLE)
+            or (mark.kind in (CHANGE, STATE) and not mark.verb)
+            or (
+                mark.kind == SIGN
+                and mark.value in ("and", "or", "/", "&", "-")
+                and taken
+                and _bare_place(clause, index)
+            )
+            or (mark.is_sign("-"))
+        ):
             continue
         else:
             break
@@ -116,7 +136,7 @@ def _after(clause: Sequence[Mark], target: Target, owned: set[int], heads: set[i
         mark = clause[index]
         if index in heads or mark.kind == FINDING:
             break
-        if mark.kind == CUE and mark.value in ("stops", "negates_before", "uncertain_before", "history_before"):
+        if mark.is_cue("stops", "negates_before", "uncertain_before", "history_before"):
             break
         if mark.kind == SIGN and mark.value in (":", "("):
             break
@@ -142,11 +162,11 @@ def _share(
         if after.get(id(other)) and not before.get(id(other)):
             _take(clause, one, after[id(other)])
             after[id(one)] = after[id(other)]
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in itertools.pairwise(found):
         if other.sides or other.anatomy or other.site_at is not None or one.assertion is Assertion.ABSENT:
             continue
         joint = clause[one.at + 1 : other.begin]
-        if len(joint) == 1 and joint[0].kind == SIGN and joint[0].value in ("and", "/", "&"):
+        if len(joint) == 1 and joint[0].is_sign("and", "/", "&"):
             if clause[other.at].first - joint[0].last <= 0 and not _is_device(other):
                 other.sides += one.sides
 

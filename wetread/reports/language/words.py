@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|\d+)?|_+|\S")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|(?<=\d)[xX](?=\d)|[^\W\d_]+(?:['’][^\W\d_]+|\d+)?|_+|\S")
 _SPELLING = (
     ("oedema", "edema"),
     ("haem", "hem"),
@@ -59,8 +59,11 @@ _WORDS = {
     "cannot": "cannot",
 }
 _KEEP = frozenset(
-    "has was does this its is as us gas yes always perhaps towards lens series pus plus versus vs".split()
-)
+    ("has", "was", "does", "this", "its", "is", "as", "us", "gas", "yes", "always", "perhaps", "towards", "lens",
+     "series", "pus", "plus", "versus", "vs")
+)  # fmt: skip
+_LONGEST_WORD = 40
+_LONGEST_NUMBER = 12
 
 
 class Token(NamedTuple):
@@ -71,12 +74,14 @@ class Token(NamedTuple):
     end: int
 
 
-@lru_cache(maxsize=20_000)
 def normal_form(word: str) -> str:
     """A lower-case word in American spelling and the singular: `Effusions` -> `effusion`, `oedema` -> `edema`."""
+    return _normal_form(word) if len(word) <= _LONGEST_WORD else word.lower()
+
+
+@lru_cache(maxsize=20_000)
+def _normal_form(word: str) -> str:
     word = word.lower().replace("’", "'")
-    if len(word) > 40:
-        return word
     if word.endswith("'s"):
         word = word[:-2]
     if word in _WORDS:
@@ -103,17 +108,21 @@ def _singular(word: str) -> str:
     return word[:-1]
 
 
-def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
-    """The tokens of a text, or of a part of it, with offsets into the whole."""
-    stop = len(text) if end is None else end
-    return [Token(normal_form(m.group()), m.start(), m.end()) for m in _TOKEN.finditer(text, start, stop)]
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text with their offsets."""
+    return [Token(normal_form(m[0]), *m.span()) for m in _TOKEN.finditer(text)]
 
 
-_ABBREVIATIONS = frozenset("dr mr mrs ms no vs approx e.g i.e fig resp st ca cf incl excl".split())
+_ABBREVIATIONS = frozenset(
+    ("dr", "mr", "mrs", "ms", "no", "vs", "approx", "e.g", "i.e", "fig", "resp", "st", "ca", "cf", "incl", "excl")
+)  # fmt: skip
 _BREAK = re.compile(
-    r"[.!?](?=[\s\"')\]]|$)|\n[ \t]*(?=\n)|\n(?=[ \t]*(?:[-*•]|\(?\d{1,2}[.)])[ \t])|\n|(?<=[A-Za-z])\.(?=[A-Z][a-z])"
+    r"(?<=\S)[.!?](?=[\s\"')\]]|$)|\n[ \t]*(?=\n)|\n(?=[ \t]*(?:[-*•]|\(?\d{1,2}[.)])[ \t])|\n|(?<=[A-Za-z])\.(?=[A-Z][a-z])"
 )
 _LEAD = re.compile(r"[ \t\r\n]*(?:(?:[-*•]+|\(?\d{1,2}[.)])[ \t]+)?[ \t\r\n]*")
+_ITEM = re.compile(r"(?:[-*•]|\(?\d{1,2}[.)])\s")
+_NARROWEST, _WIDEST = 55, 140
+_NOT_SPACE = re.compile(r"\S")
 _WORD_BEFORE = re.compile(r"[\w.]*$")
 
 
@@ -121,13 +130,14 @@ def sentences(text: str) -> list[tuple[int, int, str]]:
     """The sentences of a text as (start, end, text); list numbers and bullets are left out.
 
     A line break ends a sentence where a blank line, a list item or a line that starts anew follows; a line that was
-    only wrapped (next line begins in lower case) goes on.
+    only wrapped goes on: the next line begins in lower case, or its first word had no room left on this one.
     """
     found: list[tuple[int, int, str]] = []
     begin = 0
+    width = _width(text)
     for match in _BREAK.finditer(text):
         at, sign = match.start(), match.group()[:1]
-        if sign == "\n" and _wrapped(text, begin, match.end()):
+        if sign == "\n" and _wrapped(text, begin, match.end(), width):
             continue
         if sign == "." and _abbreviation(text, begin, at):
             continue
@@ -146,16 +156,34 @@ def _add(found: list[tuple[int, int, str]], text: str, start: int, end: int) -> 
         found.append((start, end, text[start:end]))
 
 
-def _wrapped(text: str, begin: int, after: int) -> bool:
-    """Whether the line break before `after` only wraps a line: words stand before it and a lower-case word follows."""
-    rest = text[after : after + 80].lstrip(" \t")
-    return rest[:1].islower() and bool(text[begin : after - 1].strip())
+def _width(text: str) -> int:
+    """The width that a text was wrapped to, in characters; 0 where it does not look wrapped."""
+    if text.count("\n") < 2:
+        return 0
+    lengths = [len(line) for line in text.split("\n")]
+    width = max(lengths)
+    full = sum(length > 0.8 * width for length in lengths)
+    return width if _NARROWEST <= width <= _WIDEST and full >= 2 else 0
+
+
+def _wrapped(text: str, begin: int, after: int, width: int) -> bool:
+    """Whether the line break before `after` only wraps a line."""
+    if _NOT_SPACE.search(text, begin, after - 1) is None:
+        return False
+    rest = text[after : after + _WIDEST].lstrip(" \t")
+    if rest[:1].islower():
+        return True
+    word = rest.split(None, 1)[0] if rest.strip() else ""
+    if not width or not word or _ITEM.match(rest) or word.endswith(":") or text[after - 2 : after - 1] in ".:;!?":
+        return False
+    line = after - 1 - (text.rfind("\n", max(0, after - 1 - _WIDEST), after - 1) + 1)
+    return line + 1 + len(word) > width
 
 
 def _abbreviation(text: str, begin: int, at: int) -> bool:
     before = _WORD_BEFORE.search(text, max(begin, at - 20), at)
     word = before.group().lower() if before else ""
-    if word.isdigit() and not text[begin:at].strip("( \t\r\n0123456789"):
+    if word.isdigit() and at - begin < _LONGEST_NUMBER and not text[begin:at].strip("( \t\r\n0123456789"):
         return True
     if word == "no":
         return text[at + 1 : at + 3].strip().isdigit()

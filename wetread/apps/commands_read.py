@@ -30,6 +30,8 @@ async def _read(options: argparse.Namespace) -> int:
     async with open_session(
         _study(options), settings, simulated=options.simulated, template=options.template, workspace=workspace
     ) as session:
+        # a file that cannot be decoded is the person's to mend: say so before anything is called
+        await session.images.load()
         if options.simulated:
             note(SIMULATED, "bold yellow")
         with Progress() as progress:

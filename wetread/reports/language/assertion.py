@@ -23,6 +23,7 @@ from wetread.reports.language.marks import (
     PREPOSITION,
     SIDE,
     SIGN,
+    STUDY,
     TIP,
     VERB,
     Mark,
@@ -99,18 +100,20 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
         if mark.kind == CUE:
             value = mark.value
             if value in ("suggests", "affirms"):
-                denial = active if active is not None and _assertion(active) is Assertion.ABSENT else lapsed
+                denial = active if _denied(active) else lapsed
                 if denial is not None:
                     active = denial
                 elif value == "suggests":
                     active, count = mark, 0
+                elif active is not None and words[active.first] == "whether":
+                    _given(found, index)
                 elif active is not None and _assertion(active) is Assertion.HISTORICAL:
                     active = None
             elif value == "uncertain_either":
                 if _works_forward(clause, index, found):
                     active, lapsed, count = mark, None, 0
             elif value in _FORWARD:
-                if value == "history_before" and _of_a_study(mark, words):
+                if value == "history_before" and (_of_a_study(mark, words) or _denied(active)):
                     continue
                 if value == "negates_before_narrow" and active is not None and active.value != "negates_before_narrow":
                     continue
@@ -122,15 +125,23 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
         if mark.verb and active is not None and count and mark.first >= active.last:
             lapsed = active if _assertion(active) is Assertion.ABSENT else None
             active = None
-        elif mark.kind == SIGN and active is not None:
-            if (mark.value == "," and active.value == "negates_before_narrow") or (
-                mark.value in (",", "and", "&", "–", "—", "-") and count and not _goes_on(clause, index, active)
-            ):
-                active = None
+        elif active is not None and _ends(clause, index, active, count):
+            active = None
 
 
 def _assertion(mark: Mark) -> Assertion:
     return _FORWARD.get(mark.value, Assertion.UNCERTAIN)
+
+
+def _denied(active: Mark | None) -> bool:
+    return active is not None and _assertion(active) is Assertion.ABSENT
+
+
+def _given(found: Sequence[Target], index: int) -> None:
+    """ "Whether the opacity represents pneumonia": what is to be explained is there."""
+    for target in found:
+        if target.at < index and target.assertion is Assertion.UNCERTAIN:
+            target.assertion = Assertion.PRESENT
 
 
 def _set(reached: Sequence[Target], assertion: Assertion, mark: Mark) -> None:
@@ -149,6 +160,14 @@ def _inside(clause: Sequence[Mark], target: Target) -> None:
             target.assertion = _FORWARD[mark.value]
         elif mark.is_cue("uncertain_either"):
             target.assertion = Assertion.UNCERTAIN
+
+
+def _ends(clause: Sequence[Mark], index: int, active: Mark, count: int) -> bool:
+    """Whether a comma or "and" ends the reach of a cue that spoke of `count` targets so far."""
+    mark = clause[index]
+    if mark.is_sign(",") and active.value == "negates_before_narrow":
+        return True
+    return bool(count) and mark.is_sign(",", "and", "&", "–", "—", "-") and not _goes_on(clause, index, active)
 
 
 def _goes_on(clause: Sequence[Mark], joint: int, active: Mark) -> bool:
@@ -230,6 +249,7 @@ def _reached_back(clause: Sequence[Mark], index: int, found: Sequence[Target]) -
             or (mark.verb and reached and mark.kind in (VERB, CUE))
             or (mark.is_cue("stops", "affirms", "negates_after", "uncertain_after") and reached)
             or (mark.is_cue("negates_before") and reached)
+            or (mark.kind == STUDY and not reached)
         ):
             break
     reached.reverse()
@@ -252,6 +272,6 @@ def _disjunctions(clause: Sequence[Mark], found: Sequence[Target]) -> None:
         between = clause[one.at + 1 : other.begin]
         joint = [mark for mark in between if mark.kind == SIGN]
         plain = all(mark.kind in (SIGN, EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, CHANGE) for mark in between)
-        if plain and any(mark.value == "or" for mark in joint):
-            if one.assertion is None and other.assertion is None and NORMAL not in (one.finding, other.finding):
-                one.assertion = other.assertion = Assertion.UNCERTAIN
+        open_both = one.assertion is None and other.assertion is None and NORMAL not in (one.finding, other.finding)
+        if plain and open_both and any(mark.value == "or" for mark in joint):
+            one.assertion = other.assertion = Assertion.UNCERTAIN

@@ -15,7 +15,6 @@ from wetread.reports.language.marks import (
     LIMIT,
     PREPOSITION,
     SIDE,
-    SIGN,
     STATE,
     VERB,
     Mark,
@@ -106,28 +105,30 @@ def _predicates(clause: Sequence[Mark], index: int) -> bool:
 
 
 def _ahead(clause: Sequence[Mark], index: int, found: Sequence[Target]) -> list[Target]:
+    """The targets that an adjective of change stands before: the next, and what is joined to it undescribed; the whole
+    list after "no change in"."""
     reached: list[Target] = []
-    whole_list = False
-    described = False
+    whole_list = described = False
     for at in range(index + 1, len(clause)):
         mark = clause[at]
         here = [target for target in found if target.begin == at]
-        if here and reached and described and not whole_list:
-            break
         if here:
+            if reached and described and not whole_list:
+                break
             reached += here
             described = False
         elif mark.is_sign("and", "or", ",", "/", "&", "-"):
-            if not reached and mark.value == ",":
+            if mark.value == "," and not (reached and whole_list):
                 break
-        elif mark.change or (mark.kind == CUE and not mark.is_cue("ignored", "suggests", "uncertain_before")):
+        elif (
+            mark.change
+            or (mark.kind == CUE and (reached or not mark.is_cue("ignored", "suggests", "uncertain_before")))
+            or (mark.kind == VERB and reached)
+        ):
             break
-        elif mark.kind == VERB and (reached or mark.verb):
-            if reached:
-                break
         elif mark.kind == PREPOSITION and mark.value in ("of", "in") and not reached:
             whole_list = True
-        elif mark.kind in _DESCRIBING and reached and mark.kind != FINDING:
+        elif reached and mark.kind in _DESCRIBING:
             described = True
     return reached
 

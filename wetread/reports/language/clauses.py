@@ -18,6 +18,7 @@ from wetread.reports.language.marks import (
     SIDE,
     SIGN,
     STATE,
+    STUDY,
     VERB,
     Mark,
     rules,
@@ -106,7 +107,7 @@ def _new_predication(left: Sequence[Mark], found: Sequence[Mark], index: int, wo
                 return False
             plain = mark.kind == VERB and mark.last < len(words) and words[mark.last] in _EXISTENTIAL
             return predicate or not plain
-        elif mark.kind in (FINDING, ANATOMY):
+        elif mark.kind in (FINDING, ANATOMY, STUDY):
             subject = True
     return False
 
@@ -174,7 +175,7 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
 
 
 def _shared_subject(clause: Sequence[Mark], at: int, index: int) -> bool:
-    """Whether only states and joints stand between a site and a further state: "the aorta is tortuous and calcified"."""
+    """Whether only states and joints stand between a site and a state: "the aorta is tortuous and calcified"."""
     return _chained(clause, at, index)
 
 
@@ -228,8 +229,9 @@ def _prepositional(clause: Sequence[Mark], at: int) -> bool:
 def joined(clause: Sequence[Mark], one: Target, other: Target) -> bool:
     """Whether two targets stand in one list: nothing between them but joints, and words that describe the second."""
     between = clause[one.at + 1 : other.begin]
-    return any(mark.is_sign(*LISTING) for mark in between) and all(
-        (mark.is_sign(*LISTING))
+    return any(mark.is_sign(*LISTING) or mark.is_cue("uncertain_before") for mark in between) and all(
+        mark.is_sign(*LISTING)
+        or mark.is_cue("uncertain_before", "uncertain_either")
         or mark.kind in (EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, STATE)
         or (mark.kind == CHANGE and not mark.verb)
         for mark in between

@@ -1,8 +1,8 @@
 """The reviewed lexicon: findings, devices and anatomical sites of a chest radiograph, with the words for them.
 
-The data stand in `findings.json` and `anatomy.json`. A term there is a phrase in plain words in which `a/b` means either
-word, `(a)` means that the word may be missing, and a trailing `:left` gives a side. Spelling, plurals and hyphens need
-no variants: both terms and texts are brought to one form (`words.normal_form`).
+The data stand in `findings.json` and `anatomy.json`. A term there is a phrase in plain words in which `a/b` means
+either word, `(a b/c)` means that these words may be missing, and a trailing `:left` gives a side. Spelling, plurals and
+hyphens need no variants: both terms and texts are brought to one form (`words.normal_form`).
 """
 
 from __future__ import annotations

@@ -15,15 +15,8 @@ from wetread.reports.language.words import Token
 from wetread.vocabulary import Side
 
 FINDING, ANATOMY, SIDE, CUE, CHANGE, STATE = "finding", "anatomy", "side", "cue", "change", "state"
-SIGN, VERB, PREPOSITION, TIP, EXTENT, LIMIT, ARTICLE = (
-    "sign",
-    "verb",
-    "preposition",
-    "tip",
-    "extent",
-    "limit",
-    "article",
-)
+SIGN, VERB, PREPOSITION, TIP, STUDY = "sign", "verb", "preposition", "tip", "study"
+EXTENT, LIMIT, ARTICLE = "extent", "limit", "article"
 
 _CUES = (
     "ignored", "ended_before", "uncertain_after", "negates_after", "history_after", "negates_before",
@@ -135,11 +128,16 @@ def _sources(
     for side, terms in _SIDES.items():
         yield from ((words, SIDE, side.value, side) for words in _all(terms))
     yield from ((words, CHANGE, change, None) for words, change in change_of.items())
-    for kind, name in ((EXTENT, "extents"), (STATE, ""), (LIMIT, "limits"), (TIP, "tips"), (ARTICLE, "articles")):
-        if kind == STATE:
+    for kind, name in (
+        (EXTENT, "extents"),
+        (LIMIT, "limits"),
+        (STUDY, "studies"),
+        (TIP, "tips"),
+        (ARTICLE, "articles"),
+    ):
+        if kind == LIMIT:
             yield from ((words, STATE, state, None) for words, state in state_of.items())
-        else:
-            yield from ((words, kind, " ".join(words), None) for words in _all(cues[name]))
+        yield from ((words, kind, " ".join(words), None) for words in _all(cues[name]))
     yield from ((words, CUE, "stops", None) for words in _all(cues["stops"]))
     yield from ((words, CUE, "besides", None) for words in _all(cues["besides"]))
     for kind, name in ((VERB, "verbs"), (PREPOSITION, "prepositions")):

@@ -20,11 +20,15 @@ from wetread.reports.language.marks import (
     SIGN,
     STATE,
     TIP,
-    VERB,
     Mark,
 )  # fmt: skip
 from wetread.vocabulary import Assertion, Side
 
+_LOCAL = frozenset(
+    ("surgical_clips", "sternal_wires", "loop_recorder", "bullet_fragment", "orthopedic_hardware", "breast_implant",
+     "external_leads", "stent", "cabg", "chest_tube", "mediastinal_drain")
+)  # fmt: skip
+"""Devices that lie where the text says; of other lines and tubes it may say where the tip is."""
 _ENDS_AT = frozenset(("terminate", "project", "end", "course", "extend", "lie", "reside", "sit"))
 
 
@@ -140,7 +144,7 @@ def _after(clause: Sequence[Mark], target: Target, owned: set[int], heads: set[i
             break
         if mark.kind == SIGN and mark.value in (":", "("):
             break
-        if device and (mark.kind == TIP or (mark.kind == VERB and mark.value in _ENDS_AT)):
+        if device and target.finding not in _LOCAL and (mark.kind == TIP or mark.value in _ENDS_AT):
             break
         if target.site_at is not None and mark.kind == ANATOMY:
             break
@@ -166,9 +170,9 @@ def _share(
         if other.sides or other.anatomy or other.site_at is not None or one.assertion is Assertion.ABSENT:
             continue
         joint = clause[one.at + 1 : other.begin]
-        if len(joint) == 1 and joint[0].is_sign("and", "/", "&"):
-            if clause[other.at].first - joint[0].last <= 0 and not _is_device(other):
-                other.sides += one.sides
+        together = len(joint) == 1 and joint[0].is_sign("and", "/", "&") and clause[other.at].first == joint[0].last
+        if together and not _is_device(other):
+            other.sides += one.sides
 
 
 def _is_place(clause: Sequence[Mark], index: int) -> bool:

@@ -116,9 +116,7 @@ def tokens(text: str) -> list[Token]:
 _ABBREVIATIONS = frozenset(
     ("dr", "mr", "mrs", "ms", "no", "vs", "approx", "e.g", "i.e", "fig", "resp", "st", "ca", "cf", "incl", "excl")
 )  # fmt: skip
-_BREAK = re.compile(
-    r"(?<=\S)[.!?](?=[\s\"')\]]|$)|\n[ \t]*(?=\n)|\n(?=[ \t]*(?:[-*•]|\(?\d{1,2}[.)])[ \t])|\n|(?<=[A-Za-z])\.(?=[A-Z][a-z])"
-)
+_BREAK = re.compile(r"(?<=\S)[.!?](?=[\s\"')\]]|$)|\n|(?<=[A-Za-z])\.(?=[A-Z][a-z])")
 _LEAD = re.compile(r"[ \t\r\n]*(?:(?:[-*•]+|\(?\d{1,2}[.)])[ \t]+)?[ \t\r\n]*")
 _ITEM = re.compile(r"(?:[-*•]|\(?\d{1,2}[.)])\s")
 _NARROWEST, _WIDEST = 55, 140
@@ -173,7 +171,9 @@ def _wrapped(text: str, begin: int, after: int, width: int) -> bool:
     rest = text[after : after + _WIDEST].lstrip(" \t")
     if rest[:1].islower():
         return True
-    word = rest.split(None, 1)[0] if rest.strip() else ""
+    if rest[:1] in ("", "\n", "\r"):
+        return False
+    word = rest.split(None, 1)[0]
     if not width or not word or _ITEM.match(rest) or word.endswith(":") or text[after - 2 : after - 1] in ".:;!?":
         return False
     line = after - 1 - (text.rfind("\n", max(0, after - 1 - _WIDEST), after - 1) + 1)

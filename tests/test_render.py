@@ -364,7 +364,7 @@ def test_a_picture_that_is_none_is_shown_as_missing(made: Made) -> None:
 
 
 def test_tints_are_those_of_the_page() -> None:
-    style = (ROOT / "prompts" / "reports" / "chest-xray" / "report.css").read_text(encoding="utf-8")
+    style = (ROOT / "prompts" / "reports" / "common" / "report.css").read_text(encoding="utf-8")
     assert tuple(re.findall(r"--t\d: (#\w{6})", style)) == TINTS
 
 

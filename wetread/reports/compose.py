@@ -12,6 +12,8 @@ from typing import Literal
 
 from wetread.artifacts import ArtifactStore
 from wetread.evidence import Evidence, Ledger, Region
+from wetread.reports.critical import critical_results, critical_section
+from wetread.reports.form import compose_fields
 from wetread.reports.grounding import figures
 from wetread.reports.language import claims as claims_of
 from wetread.reports.model import Draft, Issue, Report, ReportImage, Statement, SystemFindings
@@ -70,6 +72,9 @@ def compose(
     evidence = tuple(ledger)
     origins = {one.origin for one in evidence}
     given = set(modes)
+    said = [*(statement for system in systems for statement in system.statements), *impression]
+    critical = critical_results(said, template.critical, found=now)
+    told = (critical_section(critical),) if critical else ()
     return Report(
         template=template.name,
         template_version=template.version,
@@ -94,10 +99,12 @@ def compose(
             )
             for image in study.images
         ),
-        sections=sections(study, template),
+        sections=(*sections(study, template), *told),
         findings=systems,
         impression=impression,
         recommendations=recommendations,
+        fields=compose_fields(template.fields, draft.fields, ledger, study.age_years),
+        critical=critical,
         grounding=figures(systems, impression, evidence),
         evidence=evidence,
     ).sealed()

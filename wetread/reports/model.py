@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from wetread.evidence import Evidence, Measurement, Region
+from wetread.reports.reviewed import Review
 from wetread.values import Value, canonical_json, sha256_hex
 from wetread.vocabulary import Assertion, Change, Side
 
@@ -156,7 +157,7 @@ class ReportField(Value):
     required: bool = False
     unfilled: Unfilled = "silent"
     value: str | None = None
-    """As text: a number with a decimal point and no unit, a date as ISO 8601, a menu's choice as the template has it."""
+    """As text: a number with a decimal point and no unit, a date as ISO 8601, one of a menu's choices."""
     source: Literal["agent", "code", "person"] | None = None
     """Who gave the value; None while there is none."""
     evidence: tuple[str, ...] = ()
@@ -271,6 +272,8 @@ class Report(Value):
     grounding: Grounding
     issues: tuple[Issue, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    review: Review | None = None
+    """What people did with it; None for a draft that nobody has read."""
     sha256: str = ""
 
     def content_hash(self) -> str:

@@ -17,7 +17,7 @@ from wetread.evidence import Evidence, Observation
 from wetread.reports.model import Issue, Report, ReportImage, Statement
 from wetread.reports.outline import outlines
 from wetread.reports.plain import printable
-from wetread.reports.template import DEFAULT, template_folder, template_names
+from wetread.reports.template import common_folders, template_folder, template_names
 from wetread.reports.view import (
     MODE_WORDS,
     SEVERITIES,
@@ -260,9 +260,9 @@ def data_uri(data: bytes) -> Markup | None:
 
 
 def folders(template: str, workspace: Path | None) -> tuple[Path, ...]:
-    """Where renderings are looked for: the template's own folder, then that of the default template."""
+    """Where renderings are looked for: the template's own folder, then the ones that all templates share."""
     own = [template_folder(template, workspace)] if template in template_names(workspace) else []
-    return (*own, template_folder(DEFAULT, workspace), template_folder(DEFAULT))
+    return (*own, *common_folders(workspace))
 
 
 @cache

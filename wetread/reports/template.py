@@ -1,7 +1,8 @@
 """Report templates: what a report of one kind of study must hold, and the protocol by which it is read.
 
 A template is a folder `prompts/reports/<name>/` with `template.yaml` and, where it wants its own, `report.html.j2` and
-`report.md.j2`. A workspace's folder of the same name takes precedence. Sections and LOINC codes: DICOM CID 7001.
+`report.md.j2`; what it does not have of its own is in `prompts/reports/common/`. A workspace's folder of the same name
+takes precedence. Sections and LOINC codes: DICOM CID 7001.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from wetread.errors import ConfigError, InputError
-from wetread.study import Study
+from wetread.reports.critical import CriticalList, built_in, critical_list
+from wetread.reports.form import FieldSpec, check_fields
+from wetread.study import Study, StudyImage
 from wetread.values import Value
-from wetread.vocabulary import View
+from wetread.vocabulary import RADIOGRAPH, View
 from wetread.yamlfile import load_yaml, nearest
 
 DEFAULT = "chest-xray"
+GENERIC = "generic"
+"""The template of a study that no other template is for. It asks of no tool."""
+
+COMMON = "common"
+"""The folder of the renderings that templates share."""
 
 SectionName = Literal[
     "exam", "indication", "history", "technique", "comparison", "findings", "impression", "recommendation"
@@ -84,10 +92,12 @@ class ReportTemplate(Value):
     title: str
     loinc: str = Field(default="18748-4", pattern=r"^[0-9]{1,5}-[0-9]$")
     """LOINC code of the document; 18748-4 is Diagnostic imaging study."""
-    modalities: tuple[str, ...] = Field(min_length=1)
+    modalities: tuple[str, ...] = ()
+    """Modalities that it is for; empty for any, and then it is chosen by name alone."""
     body_parts: tuple[str, ...] = ()
     """Words of DICOM Body Part Examined (0018,0015) for which this template is chosen unasked; empty fits any."""
     views: tuple[View, ...] = ()
+    """Views of the current radiographs for which it is chosen unasked; empty fits any. Lateral ones always fit."""
     needs: tuple[ImageRole, ...] = ()
     """Images without which there is nothing to read."""
     exams: tuple[ExamSpec, ...] = Field(min_length=1)
@@ -96,6 +106,10 @@ class ReportTemplate(Value):
     classify: tuple[ClassifySpec, ...] = ()
     protocol: tuple[tuple[ProtocolCall, ...], ...] = ()
     """Rounds of calls: those of one round are independent and run at the same time."""
+    fields: tuple[FieldSpec, ...] = ()
+    """Form fields, shown under the findings."""
+    critical: CriticalList = Field(default_factory=built_in)
+    """What is critical. In a file: changes to the list that holds for all templates."""
 
     @field_validator("version", mode="before")
     @classmethod
@@ -116,6 +130,7 @@ class ReportTemplate(Value):
         uncoded = next((s.name for s in self.sections if s.loinc is None and s.name != "exam"), None)
         if uncoded is not None:
             raise ValueError(f"section '{uncoded}' has no loinc")
+        check_fields(self.fields, [system.key for system in self.systems])
         return self
 
     def system(self, key: str) -> SystemSpec | None:
@@ -151,6 +166,11 @@ def template_folder(name: str, workspace: Path | None = None) -> Path:
     return next(root / name for root in _roots(workspace) if _is_one(root / name))
 
 
+def common_folders(workspace: Path | None = None) -> tuple[Path, ...]:
+    """The folders of the renderings that templates share, the workspace's first."""
+    return tuple(root / COMMON for root in _roots(workspace))
+
+
 def load_template(name: str, workspace: Path | None = None) -> ReportTemplate:
     """A template by name.
 
@@ -162,24 +182,39 @@ def load_template(name: str, workspace: Path | None = None) -> ReportTemplate:
         ConfigError: WET-CONFIG-TEMPLATE (unknown name), WET-CONFIG-YAML (a mistake, with file and line).
     """
     path = template_folder(name, workspace) / "template.yaml"
-    return _load(path, path.stat().st_mtime_ns)
+    template = _load(path, path.stat().st_mtime_ns)
+    critical = critical_list(workspace)
+    if "critical" in template.model_fields_set:
+        critical = critical.changed(template.critical)
+    return template.model_copy(update={"critical": critical})
 
 
 def choose_template(study: Study, workspace: Path | None = None) -> str:
-    """Name of the template that fits a study by modality, view and body part; the default one first.
+    """Name of the template that fits a study by modality, body part and view.
+
+    Of several that fit, one that names fewer views, then one that names body parts, then the default one. The generic
+    template is for studies whose modality or body part no other one is for; a study that only lacks an image or a
+    view is refused.
 
     Raises:
-        InputError: WET-INPUT-TEMPLATE, none fits; says why the default one does not.
+        InputError: WET-INPUT-TEMPLATE, none fits; says why.
     """
-    names = sorted(template_names(workspace), key=lambda name: (name != DEFAULT, name))
-    reasons = []
-    for name in names:
+    fitting: list[ReportTemplate] = []
+    lacking: list[tuple[str, str]] = []
+    for name in sorted(template_names(workspace), key=lambda name: (name != DEFAULT, name)):
         template = load_template(name, workspace)
-        reason = _misfit(template, study) or _other_body_part(template, study)
-        if reason is None:
-            return name
-        reasons.append(reason)
-    raise _unfit(*reasons[0])
+        if not template.modalities or _other_modality(template, study) or _other_body_part(template, study):
+            continue
+        reason = _missing_image(template, study)
+        if reason is not None:
+            lacking.append(reason)
+        elif not _other_view(template, study):
+            fitting.append(template)
+    if fitting:
+        return min(fitting, key=_breadth).name
+    if lacking:
+        raise _unfit(*lacking[0])
+    return GENERIC
 
 
 def check_study(template: ReportTemplate, study: Study) -> None:
@@ -195,13 +230,22 @@ def check_study(template: ReportTemplate, study: Study) -> None:
 
 def _misfit(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
     """Why a study does not fit and what to do, or None."""
-    named = f"template {template.name}"
+    return _other_modality(template, study) or _missing_image(template, study)
+
+
+def _other_modality(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
     for image in study.current:
-        if image.modality not in template.modalities and image.modality != "unknown":
+        if template.modalities and image.modality not in template.modalities and image.modality != "unknown":
             return (
-                f"{image.handle} has modality {image.modality}, and {named} is for {', '.join(template.modalities)}.",
+                f"{image.handle} has modality {image.modality}, and template {template.name} is for"
+                f" {', '.join(template.modalities)}.",
                 "Leave the image out, or name another template with --template.",
             )
+    return None
+
+
+def _missing_image(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
+    named = f"template {template.name}"
     unknown = next((image for image in study.current if image.view is View.UNKNOWN), None)
     for role in template.needs:
         found = {"frontal": study.frontal(), "lateral": study.lateral(), "prior": study.frontal("prior")}[role]
@@ -215,15 +259,29 @@ def _misfit(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
     return None
 
 
-def _other_body_part(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
-    for image in study.current:
-        part = (image.body_part or "").upper()
-        if part and template.body_parts and not any(word.upper() in part for word in template.body_parts):
-            return (
-                f"The header of {image.handle} names another body part than template {template.name} is for.",
-                "If the header is wrong, name the template with --template.",
-            )
-    return None
+def _other_view(template: ReportTemplate, study: Study) -> bool:
+    views = [image.view for image in study.current if image.view is not View.LATERAL]
+    return bool(template.views) and any(view not in template.views for view in views)
+
+
+def _other_body_part(template: ReportTemplate, study: Study) -> bool:
+    """Whether an image shows what the template is not for; a radiograph that does not say so may show anything."""
+    words = [word.upper() for word in template.body_parts]
+    return bool(words) and any(
+        not any(word in (image.body_part or "").upper() for word in words)
+        for image in study.current
+        if image.body_part or not _may_be_radiograph(image)
+    )
+
+
+def _may_be_radiograph(image: StudyImage) -> bool:
+    return image.modality in RADIOGRAPH or image.modality == "unknown"
+
+
+def _breadth(template: ReportTemplate) -> tuple[float, bool, bool, str]:
+    """How much a template is for; the narrowest one is chosen."""
+    views = float(len(template.views)) if template.views else float("inf")
+    return views, not template.body_parts, template.name != DEFAULT, template.name
 
 
 def _unfit(message: str, hint: str) -> InputError:

@@ -8,7 +8,9 @@
     ├── ToolError           WET-TOOL-*      a tool refuses or fails; its sentence may go to a model
     ├── BudgetError         WET-BUDGET-*    a limit of a turn was reached
     ├── TapeError           WET-TAPE-*      a replay asked for what is not on the tape
-    └── ReadingError        WET-READING-*   no report could be drafted                              exit 3
+    ├── ReadingError        WET-READING-*   no report could be drafted                              exit 3
+    ├── ReviewError         WET-REVIEW-*    what a reader asked for cannot be done to the report    exit 2
+    └── StoreError          WET-STORE-*     the store cannot be opened, read or written             exit 2
 
 Codes never change their meaning; sentences may. Each code has an entry in docs/errors.md.
 """
@@ -111,3 +113,15 @@ class ReadingError(WetreadError):
     """No report could be drafted."""
 
     family = "WET-READING"
+
+
+class ReviewError(WetreadError):
+    """What a reader asked for cannot be done to this version of the report; nothing was changed."""
+
+    family = "WET-REVIEW"
+
+
+class StoreError(WetreadError):
+    """The store cannot be opened, read or written. What was acknowledged before stays as it was."""
+
+    family = "WET-STORE"

@@ -77,3 +77,5 @@ class Origin(StrEnum):
     """Written by hand for a scenario."""
     CODE = "code"
     """Computed here, from the study or from other evidence."""
+    PERSON = "person"
+    """What a reader saw on the images, not a model's answer."""

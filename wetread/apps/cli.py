@@ -48,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     """One line on stderr about an error, and its exit code."""
-    from wetread.errors import ConfigError, InputError, WetreadError
+    from wetread.errors import ConfigError, InputError, ReviewError, StoreError, WetreadError
 
     if isinstance(error, WetreadError):
         _say(error.line())
-        return BAD_INPUT if isinstance(error, ConfigError | InputError) else NO_REPORT
+        return BAD_INPUT if isinstance(error, ConfigError | InputError | ReviewError | StoreError) else NO_REPORT
     # the text of an unforeseen error may hold what must not be shown: its kind and place are enough to report it
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from wetread.evidence import Evidence, Measurement, Region
+from wetread.reports.reviewed import Review
 from wetread.values import Value, canonical_json, sha256_hex
 from wetread.vocabulary import Assertion, Change, Side
 

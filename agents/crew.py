@@ -15,6 +15,7 @@ from wetread.agents.specialists import Desk, reviewed, specialist_tool
 from wetread.prompts.loader import agent_prompt
 from wetread.tools.base import Reading, Tool
 from wetread.tools.registry import built_in_tools
+from wetread.tools.submit_report import submit_report_for
 from wetread.tools.toolbox import Toolbox
 from wetread.vocabulary import Origin
 
@@ -54,7 +55,8 @@ class Crew:
         self._models = models
         self._own_models: dict[str, ChatModel] = {}
         self._meter: Meter | None = None
-        available = {tool.name: tool for tool in (*built_in_tools(), *tools)}
+        submit = submit_report_for(reading.template.fields)
+        available = {tool.name: tool for tool in (*built_in_tools(), submit, *tools)}
         agents = load_agents(workspace, available)
         self._orchestrator = agents[ORCHESTRATOR]
         consulted = [] if model.name == PROTOCOL else self._add_specialists(agents, available, specialists)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
@@ -10,7 +12,8 @@ from wetread.events import DraftSubmitted
 from wetread.evidence import ModelVersion
 from wetread.reports.checks import check_report
 from wetread.reports.compose import compose, with_issues
-from wetread.reports.model import Draft, DraftImpression, DraftStatement, Issue, Report
+from wetread.reports.form import FieldSpec
+from wetread.reports.model import Draft, DraftField, DraftImpression, DraftStatement, Issue, Report
 from wetread.tools.arguments import Words
 from wetread.tools.base import Arguments, Outcome, Reading, Tool
 from wetread.vocabulary import Origin
@@ -34,6 +37,24 @@ def _as_texts(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _as_fields(value: Any) -> Any:
+    """Values of fields, of which some models write the value alone."""
+    if not isinstance(value, dict):
+        return value
+    entries = {name: entry if isinstance(entry, dict) else {"value": entry} for name, entry in value.items()}
+    return {
+        name: {**entry, "value": _as_text(entry["value"])}
+        for name, entry in entries.items()
+        if entry.get("value") is not None
+    }
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, int | float) else value
+
+
 class DraftedStatement(Arguments):
     """One sentence of the findings. What else a model adds to it is passed over."""
 
@@ -51,6 +72,14 @@ class DraftedLine(Arguments):
     evidence: Words = ()
 
 
+class DraftedField(Arguments):
+    """The value of one field of the template."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    value: str = Field(max_length=2000)
+    evidence: Words = ()
+
+
 class SubmitReportArguments(Arguments):
     """The draft."""
 
@@ -65,6 +94,9 @@ class SubmitReportArguments(Arguments):
 
     def draft(self) -> Draft:
         """The draft as a value of the report."""
+        return self._draft({})
+
+    def _draft(self, fields: dict[str, DraftField]) -> Draft:
         return Draft(
             findings=tuple(
                 DraftStatement(system=one.system, text=one.text, evidence=one.evidence) for one in self.findings
@@ -72,6 +104,20 @@ class SubmitReportArguments(Arguments):
             impression=tuple(DraftImpression(text=one.text, evidence=one.evidence) for one in self.impression),
             recommendations=self.recommendations,
             not_assessed=self.not_assessed,
+            fields=fields,
+        )
+
+
+class SubmitFormArguments(SubmitReportArguments):
+    """The draft of a report whose template has form fields."""
+
+    fields: Annotated[dict[str, DraftedField], BeforeValidator(_as_fields)] = Field(
+        default_factory=dict, max_length=MAX_STATEMENTS
+    )
+
+    def draft(self) -> Draft:
+        return self._draft(
+            {name: DraftField(value=one.value, evidence=one.evidence) for name, one in self.fields.items()}
         )
 
 
@@ -115,6 +161,30 @@ class SubmitReport(Tool[SubmitReportArguments]):
             model=ModelVersion(name="wetread reports", version="1"),
             origin=Origin.CODE,
         )
+
+
+def submit_report_for(fields: Sequence[FieldSpec]) -> SubmitReport:
+    """The tool for a template with these fields; without any, the one that offers none."""
+    asked = tuple(field for field in fields if field.computed is None)
+    return _with_fields(asked)() if asked else SubmitReport()
+
+
+@lru_cache(maxsize=64)
+def _with_fields(fields: tuple[FieldSpec, ...]) -> type[SubmitReport]:
+    # a class for each form: toolbox and reviewer keep what they make of a tool by its class
+    card = f"{SubmitReport.card} fields: name to value and evidence, only what evidence says: {_asked(fields)}."
+    made: type[SubmitReport] = type("SubmitForm", (SubmitReport,), {"card": card, "arguments": SubmitFormArguments})
+    return made
+
+
+def _asked(fields: Sequence[FieldSpec]) -> str:
+    return "; ".join(f"{field.name} ({_takes(field)})" for field in fields)
+
+
+def _takes(field: FieldSpec) -> str:
+    if field.choices:
+        return "|".join(field.choices)
+    return f"{field.type} {field.unit}" if field.unit else field.type
 
 
 def _shown(report: Report, issues: tuple[Issue, ...]) -> list[JsonValue]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from wetread.evidence import Evidence
-from wetread.reports.model import Issue, Report
+from wetread.reports.model import CriticalResult, Issue, Report
 from wetread.values import Value
 
 
@@ -73,6 +73,13 @@ class DraftSubmitted(Value):
     issues: tuple[Issue, ...]
 
 
+class CriticalResultFound(Value):
+    """The report says that a critical finding is, or may be, there: somebody must be told now."""
+
+    type: Literal["critical_result"] = "critical_result"
+    result: CriticalResult
+
+
 class ReportReady(Value):
     type: Literal["report_ready"] = "report_ready"
     report: Report
@@ -114,6 +121,7 @@ Event = Annotated[
     | ToolStarted
     | ToolFinished
     | DraftSubmitted
+    | CriticalResultFound
     | ReportReady
     | BudgetReached
     | Notice

@@ -24,7 +24,7 @@ from wetread.agents.protocol import draft_from
 from wetread.agents.transcript import repaired
 from wetread.artifacts import ArtifactStore
 from wetread.errors import BudgetError, ModelError, ReadingError, WetreadError
-from wetread.events import BudgetReached, Event, Notice, ReportReady, TurnEnded, TurnStarted
+from wetread.events import BudgetReached, CriticalResultFound, Event, Notice, ReportReady, TurnEnded, TurnStarted
 from wetread.evidence import Ledger
 from wetread.imaging.bank import ImageBank
 from wetread.imaging.prepare import Preparation
@@ -287,13 +287,19 @@ class Session:
     def _reported(self) -> str:
         report = self.reading.report
         assert report is not None
-        self.report = report
-        self.reading.emit(ReportReady(report=report))
+        self._tell(report)
         missing = [system.title for system in report.findings if system.status == "not_assessed"]
         parts = [f"{len(report.statements())} statements", f"{len(report.issues)} issues"]
         if missing:
             parts.append(f"not assessed: {', '.join(missing)}")
         return f"The report is drafted: {'; '.join(parts)}."
+
+    def _tell(self, report: Report) -> None:
+        """The report is there: first what somebody must be told at once, then the whole."""
+        self.report = report
+        for result in report.critical:
+            self.reading.emit(CriticalResultFound(result=result))
+        self.reading.emit(ReportReady(report=report))
 
     def _cut_short(self, limit: Limit, record: Sequence[ChatMessage]) -> str:
         self._meter.reach(limit)
@@ -324,8 +330,8 @@ class Session:
             report = with_issues(report, check_report(report, self.study))
         else:
             return why
-        self.report = reading.report = report
-        reading.emit(ReportReady(report=report))
+        reading.report = report
+        self._tell(report)
         return f"{why} What was found until then is in a partial report."
 
     async def _warm(self) -> None:

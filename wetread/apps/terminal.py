@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from wetread.events import (
     BudgetReached,
+    CriticalResultFound,
     Event,
     ModelAnswered,
     ModelCalled,
@@ -84,6 +85,9 @@ class Progress:
             self._line("budget", "", event.message, "bold red")
         elif isinstance(event, Notice):
             self._line("notice", "", f"{event.message} ({event.code})", "yellow")
+        elif isinstance(event, CriticalResultFound):
+            said = "possible " if event.result.assertion == "uncertain" else ""
+            self._line("CRITICAL", "", f"{said}{event.result.name}: somebody must be told", "bold red")
         elif isinstance(event, ReportReady):
             self._running.clear()
         if self._live is not None:

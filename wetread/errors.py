@@ -8,6 +8,7 @@
     ├── ToolError           WET-TOOL-*      a tool refuses or fails; its sentence may go to a model
     ├── BudgetError         WET-BUDGET-*    a limit of a turn was reached
     ├── TapeError           WET-TAPE-*      a replay asked for what is not on the tape
+    ├── ExportError         WET-EXPORT-*    a report cannot be exported, or not be delivered
     ├── ReadingError        WET-READING-*   no report could be drafted                              exit 3
     ├── ReviewError         WET-REVIEW-*    what a reader asked for cannot be done to the report    exit 2
     └── StoreError          WET-STORE-*     the store cannot be opened, read or written             exit 2
@@ -125,3 +126,9 @@ class StoreError(WetreadError):
     """The store cannot be opened, read or written. What was acknowledged before stays as it was."""
 
     family = "WET-STORE"
+
+
+class ExportError(WetreadError):
+    """A report cannot be written in a format, or not be delivered."""
+
+    family = "WET-EXPORT"

@@ -1,0 +1,188 @@
+"""Exports: one report object, many formats.
+
+Each format is one row of `FORMATS`: its name, the module that writes it (imported when it is asked for, not before) and
+the extra that brings the libraries it needs. To add one, write a module with
+
+    def export(report: Report, source: Source) -> tuple[ExportedFile, ...]
+
+and put a row here. An export changes nothing, writes nothing and fetches nothing; it gives bytes. Each carries the
+report's disclosure and says which models and versions it comes from.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from pydantic import Field
+
+from wetread.artifacts import ArtifactStore
+from wetread.errors import ExportError
+from wetread.reports.model import Report
+from wetread.study import Study
+from wetread.values import Value
+
+if TYPE_CHECKING:
+    from wetread.imaging.bank import ImageBank
+
+
+class ExportedFile(Value):
+    """One file of an export, not yet written anywhere."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")
+    """File name without a folder."""
+    media_type: str
+    data: bytes = Field(repr=False)
+
+
+class Identity(Value):
+    """What the receiving system calls the patient and the exam. Reports hold no identifiers: these are the caller's."""
+
+    patient: str | None = Field(
+        default=None, pattern=r"^(https?://[^\s|]{1,200}/)?Patient/[A-Za-z0-9.-]{1,64}$", repr=False
+    )
+    """FHIR reference to the patient on the receiving server, `Patient/123`."""
+    patient_id: str | None = Field(default=None, min_length=1, max_length=250, repr=False)
+    """Patient identifier of HL7 v2 (PID-3.1), a `^` and its assigning authority (PID-3.4) after it where it has one."""
+    patient_name: str | None = Field(default=None, min_length=1, max_length=250, repr=False)
+    """Patient name of HL7 v2 (PID-5), `FAMILY^GIVEN`."""
+    accession: str | None = Field(default=None, min_length=1, max_length=64, repr=False)
+    """Accession number of the exam."""
+    study_uid: str | None = Field(default=None, pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, repr=False)
+    """Study Instance UID of the exam's images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an export may draw on beside the report.
+
+    Attributes:
+        study: The study as read again; None where it is not at hand.
+        bank: Its pixels; None where they are not at hand.
+        artifacts: Masks and other bytes that the report's evidence names; None where they are not at hand.
+        folder: The folder of the original study's files.
+        workspace: Folder whose templates take precedence.
+        identity: What the receiving system calls the patient and the exam.
+    """
+
+    study: Study | None = None
+    bank: ImageBank | None = None
+    artifacts: ArtifactStore | None = None
+    folder: Path | None = None
+    workspace: Path | None = None
+    identity: Identity = field(default_factory=Identity)
+
+
+Exporter = Callable[[Report, Source], "tuple[ExportedFile, ...]"]
+"""What writes a format: bytes from a report and what is at hand beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format: its name, its module below this package, a line for a person, the extra that it needs, and the name
+    of its exporter in the module."""
+
+    name: str
+    module: str
+    help: str
+    extra: str | None = None
+    function: str = "export"
+
+
+FORMATS: dict[str, Format] = {
+    format.name: format
+    for format in (
+        Format("json", "plain_files", "the report object itself", function="to_json"),
+        Format("md", "plain_files", "Markdown", function="to_md"),
+        Format("html", "plain_files", "one self-contained page", function="to_html"),
+        Format("fhir", "fhir", "FHIR R4B transaction Bundle", extra="fhir"),
+        Format("hl7v2", "hl7v2", "HL7 v2.5.1 ORU^R01 message", extra="hl7"),
+    )
+}
+"""Every format by name."""
+
+
+def export(
+    report: Report,
+    to: str,
+    *,
+    study: Study | None = None,
+    bank: ImageBank | None = None,
+    artifacts: ArtifactStore | None = None,
+    folder: Path | None = None,
+    workspace: Path | None = None,
+    identity: Identity | None = None,
+) -> tuple[ExportedFile, ...]:
+    """A report in one format.
+
+    Args:
+        report: The report.
+        to: Name of the format, a key of `FORMATS`.
+        study: The study as read again, for formats that need it.
+        bank: Its pixels.
+        artifacts: Where the masks are.
+        folder: Folder of the original study's files.
+        workspace: Folder whose templates take precedence.
+        identity: What the receiving system calls the patient and the exam.
+
+    Returns:
+        The files, the main one first.
+
+    Raises:
+        ExportError: `WET-EXPORT-FORMAT`, no such format; `WET-EXPORT-EXTRA`, a library that it needs is not installed;
+            others of the format.
+    """
+    source = Source(study, bank, artifacts, folder, workspace, identity or Identity())
+    return exporter(to)(report, source)
+
+
+def exporter(name: str) -> Exporter:
+    """What writes a format. Errors as of `export`."""
+    found = FORMATS.get(name)
+    if found is None:
+        raise ExportError("WET-EXPORT-FORMAT", f"There is no format {name!r}.", f"There are: {', '.join(FORMATS)}.")
+    try:
+        return cast(Exporter, getattr(import_module(f"{__name__}.{found.module}"), found.function))
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if found.extra is None or not missing or missing == "wetread":
+            raise
+        raise ExportError(
+            "WET-EXPORT-EXTRA",
+            f"The format {name} needs {missing}, which is not installed.",
+            f"Install it: pip install 'wetread[{found.extra}]'.",
+        ) from None
+
+
+def write_files(files: Iterable[ExportedFile], folder: Path) -> list[Path]:
+    """Write files into a folder, which is made if it is not there. All are written before any takes its name, so that a
+    full disk or a kill leaves whole files only; files of the same names are replaced.
+
+    Raises:
+        ExportError: `WET-EXPORT-OUT`, the folder cannot be written.
+    """
+    token = secrets.token_hex(6)
+    ready = [(folder / f".{file.name}.{token}.part", folder / file.name, file.data) for file in files]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for part, _, data in ready:
+                with part.open("xb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            for part, path, _ in ready:
+                os.replace(part, path)
+        finally:
+            for part, _, _ in ready:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ExportError(
+            "WET-EXPORT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder with --out."
+        ) from None
+    return [path for _, path, _ in ready]

@@ -1,0 +1,50 @@
+"""The formats that are renderings already: JSON, Markdown and HTML."""
+
+from __future__ import annotations
+
+import contextlib
+
+from wetread.errors import InputError
+from wetread.reports.export import ExportedFile, Source
+from wetread.reports.model import Report
+
+
+def to_json(report: Report, source: Source) -> tuple[ExportedFile, ...]:
+    """`report.json`, as docs/schemas/report-1.json describes it."""
+    from wetread.reports.render import to_json
+
+    return (ExportedFile(name="report.json", media_type="application/json", data=to_json(report)),)
+
+
+def to_md(report: Report, source: Source) -> tuple[ExportedFile, ...]:
+    """`report.md`, without pictures."""
+    from wetread.reports.render_markdown import to_markdown
+
+    text = to_markdown(report, workspace=source.workspace)
+    return (ExportedFile(name="report.md", media_type="text/markdown", data=text.encode()),)
+
+
+def to_html(report: Report, source: Source) -> tuple[ExportedFile, ...]:
+    """`report.html`, with the images and masks that are at hand; what is not is shown as missing."""
+    from wetread.reports.render_html import to_html
+
+    text = to_html(report, _pictures(report, source), workspace=source.workspace)
+    return (ExportedFile(name="report.html", media_type="text/html", data=text.encode()),)
+
+
+def _pictures(report: Report, source: Source) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    if source.artifacts is not None:
+        for evidence in report.evidence:
+            for handle in evidence.artifacts:
+                data = source.artifacts.get(handle)
+                if data is not None:
+                    found[handle] = data
+    if source.bank is not None:
+        from wetread.imaging.overlay import picture
+        from wetread.reports.render_html import MAX_PICTURE
+
+        for image in report.images:
+            with contextlib.suppress(InputError):
+                found[image.handle] = picture(source.bank.pixels_now(image.handle), max_side=MAX_PICTURE, quality=90)
+    return found

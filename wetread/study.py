@@ -27,8 +27,8 @@ class ImageSource(Value):
 class Spacing(Value):
     """Distance between pixel centres in mm, and how far it can be trusted.
 
-    `calibrated`: at the patient (CT, MR; PixelSpacing with PixelSpacingCalibrationType). `detector`: ImagerPixelSpacing,
-    magnified by an unknown factor. Zero, negative and absent spacings are no `Spacing` at all.
+    `calibrated`: at the patient (CT, MR; PixelSpacing with PixelSpacingCalibrationType). `detector`:
+    ImagerPixelSpacing, magnified by an unknown factor. Zero, negative and absent spacings are no `Spacing` at all.
     """
 
     row_mm: float = Field(gt=0)

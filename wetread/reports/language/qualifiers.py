@@ -66,7 +66,9 @@ def _predicate(clause: Sequence[Mark], target: Target) -> list[str]:
     after = clause[target.at + 1 : target.at + 4]
     for index, mark in enumerate(after):
         if mark.kind == EXTENT:
-            return [mark.value] if index and after[index - 1].kind in (VERB, SIGN) else []
+            follow = clause[target.at + index + 2 : target.at + index + 3]
+            said_of_it = index and (after[index - 1].kind == VERB or not follow or follow[0].kind in (SIGN, CHANGE))
+            return [mark.value] if said_of_it else []
         if mark.kind not in (VERB, SIDE, PREPOSITION, ANATOMY) and not (mark.is_sign(",")):
             break
     return []

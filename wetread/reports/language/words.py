@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|(?<=\d)[xX](?=\d)|[^\W\d_]+(?:['’][^\W\d_]+|\d+)?|_+|\S")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+){0,3}|(?<=\d)[xX](?=\d)|[^\W\d_]+(?:['’][^\W\d_]+|\d+)?|_+|\S")
 _SPELLING = (
     ("oedema", "edema"),
     ("haem", "hem"),

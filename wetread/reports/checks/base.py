@@ -1,14 +1,14 @@
-"""What a check is: a pure function over a report and its study that yields issues."""
+"""What a check is: a pure function over a document that yields issues."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from wetread.evidence import Evidence
-from wetread.reports.model import Issue, Report, Statement
-from wetread.study import Study
+from wetread.reports.checks.document import Document
+from wetread.reports.model import Issue
 
 Needs = Literal["evidence", "study"]
 
@@ -20,42 +20,55 @@ class Check:
     Attributes:
         code: Its stable code, such as `GRD-1`; the first three letters are its family.
         title: What it finds, in a few words.
-        run: The function. `Study` is None where only a report's text is at hand.
-        needs: What it cannot work without; `check_report` leaves it out where that is missing.
+        run: The function.
+        needs: What it cannot work without; it is left out where that is missing.
+        partly: What a part of it cannot work without; the rest of it runs.
     """
 
     code: str
     title: str
-    run: Callable[[Report, Study | None], Iterable[Issue]]
+    run: Callable[[Document], Iterable[Issue]]
     needs: frozenset[Needs] = frozenset()
+    partly: frozenset[Needs] = frozenset()
 
     @property
     def family(self) -> str:
         return self.code[:3]
 
 
-def assertions(report: Report) -> Iterator[Statement]:
-    """The statements that assert something about the patient: findings and impression."""
-    for system in report.findings:
-        yield from system.statements
-    yield from report.impression
+_DOUBT = re.compile(
+    r"\b(?:no|not|non|without|negative|absent|absence|free (?:of|from)|clear\w*|resol\w+|exclu\w+|rule[sd]?|cannot"
+    r"|can't"
+    r"|neither|nor|never|normal|unremarkable|rather|unlikely|possib\w+|may|might|could|would|should|likely|probab\w+"
+    r"|suspect\w*|suspicio\w+|question\w*|equivocal|versus|vs|or|if|differential|suggest\w*|potential\w*|concern\w*"
+    r"|perhaps|query|uncertain|indeterminate|apparent\w*|presum\w*|histor\w+|previous\w*|prior|known|remov\w*|former\w*"
+    r"|status post|s/p|old|healed|recommend\w*|follow\w*|evaluat\w+|except|apart|but|other|otherwise|consider\w*)\b|\?",
+    re.IGNORECASE,
+)
+SIDE_WORD = re.compile(r"\b(?P<side>left|right|lt|rt|l|r|lul|lll|rul|rml|rll|lingula\w*)\b(?!['’])", re.IGNORECASE)
 
 
-def ledger_of(report: Report) -> Mapping[str, Evidence]:
-    """The report's evidence by id."""
-    return {evidence.id: evidence for evidence in report.evidence}
+def is_plain(text: str) -> bool:
+    """Whether nothing in a sentence could make a reader take an assertion otherwise.
+
+    A check that would call an error what a parser might have got wrong asks this first.
+    """
+    return _DOUBT.search(text) is None
 
 
-def has_comparison(report: Report, study: Study | None) -> bool:
-    """Whether an earlier study is among the inputs: by the study, else by the report's own images and comparison."""
-    if study is not None:
-        return study.has_comparison
-    if any(image.role == "prior" for image in report.images):
-        return True
-    section = next((section for section in report.sections if section.name == "comparison"), None)
-    return section is not None and section.text.strip().lower().rstrip(".") not in (
-        "",
-        "none",
-        "none available",
-        "not given",
-    )
+def side_words(text: str) -> frozenset[str]:
+    """The sides that a sentence names in so many words: `left`, `right`, both or none."""
+    return frozenset("left" if match["side"][0].lower() == "l" else "right" for match in SIDE_WORD.finditer(text))
+
+
+def named(finding: str | None) -> str:
+    """A finding as it is named in a message."""
+    from wetread.reports.language import lexicon
+
+    entry = lexicon().findings.get(finding or "")
+    return entry.name if entry is not None else (finding or "").replace("_", " ")
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]

@@ -1,4 +1,5 @@
-"""NUM: numbers in statements. They come from the ledger, by slots; one that stands nowhere in it was made up."""
+"""NUM: numbers in statements. In a draft they come from the ledger, by slots; one that stands nowhere in it was made
+up. In a clinical text the impression quotes the findings."""
 
 from __future__ import annotations
 
@@ -8,18 +9,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from wetread.evidence import Evidence
-from wetread.reports.checks.base import Check, assertions, ledger_of
+from wetread.reports.checks.base import Check
+from wetread.reports.checks.document import Document, Line
+from wetread.reports.checks.kin import related
 from wetread.reports.grounding import cited
-from wetread.reports.model import Issue, Report
-from wetread.study import Study
+from wetread.reports.model import Issue, Severity
 
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\d-)(?<![A-Za-z]\d\d-)(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>\s?-?\s?(?:mm|cm|ml|cc|cm²|cm2|mm²|mm2|cm³|cm3|%|percent)(?!\w))?"
+    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\d-)(?<![A-Za-z]\d\d-)(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>\s?-?\s?(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|ml|cc|cm²|cm2|mm²|mm2|cm³|cm3|%|percent)(?!\w))?"
     r"(?![\w]|[.,]\d)"
 )
 # vertebrae, ribs, interspaces, lobar segments and dates name places and days, they measure nothing
 _LEVEL = re.compile(
-    r"\b(?:ribs?|level|segments?|zone|interspaces?|vertebra[el]?|series|image|type|grade|stage)\s+(?:\d{1,3}(?:\s*(?:,|-|–|and|to|through)\s*)?)+"
+    r"\b(?:ribs?|level|segments?|zone|interspaces?|vertebra[el]?|series|image|type|grade"
+    r"|stage)\s+(?:\d{1,3}(?:\s*(?:,|-|–|and|to|through)\s*)?)+"
     r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b|\b(?:19|20)\d{2}\b"
     r"|\b\d{1,3}[ -]year[ -]olds?\b|\b\d{1,2}\s*(?:views?|projections?)\b",
     re.IGNORECASE,
@@ -27,6 +30,21 @@ _LEVEL = re.compile(
 # in "1.5 x 2 cm" both are centimetres
 _JOINED = re.compile(r"\s{0,2}(?:x|×|by|to|and|-|–)\s{0,2}")
 _MILLIMETRES = {"mm": Decimal(1), "cm": Decimal(10)}
+_SPELT = re.compile(r"(?:milli|centi)met(?:er|re)s?")
+_EARLIER = re.compile(
+    r"\b(?:previous(?:ly)?|prior|formerly|earlier|was|were|from|compared (?:to|with)|versus|vs\.?)\b", re.I
+)
+_TO_COME = re.compile(
+    r"\b(?:recommend\w*|advi[sc]e\w*|should be|withdraw\w*|retract\w*|advanc\w*|pull\w*|repositio\w+|follow[- ]?up)\b",
+    re.I,
+)
+_RATIO = re.compile(
+    r"\b(?:cardio-?thoracic(?: ratio| index)?"
+    r"|CTR)\b[^.;\d]{0,40}(?P<number>\d{1,3}(?:\.\d{1,4})?)(?: ?(?P<percent>%|percent|per cent))?(?![\d/])",
+    re.IGNORECASE,
+)
+_LONGEST_MM = 600
+_FEW, _LEAST_RATIO = 10, Decimal("0.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +55,144 @@ class _Found:
     end: int
 
 
-def number_unknown(report: Report, study: Study | None) -> Iterator[Issue]:
-    """NUM-1: a number that is neither among the measurements of the cited evidence nor in what it says.
+def number_unknown(doc: Document) -> Iterator[Issue]:
+    """NUM-1: a number that comes from nowhere.
 
-    Compared as rounded in the text; mm and cm are converted. An error with a unit or decimals, a warning for a bare
-    whole number, which may be a count.
+    In a draft: neither among the measurements of the cited evidence nor in what it says; an error with a unit or
+    decimals, a warning for a bare whole number, which may be a count. In a clinical text: a length of the impression
+    that the findings do not give; an error where they give another one for the same finding, else a warning. Compared
+    as rounded in the text; mm and cm are converted.
     """
-    ledger = ledger_of(report)
-    for statement in assertions(report):
-        spans = [(match.start(), match.end()) for match in _LEVEL.finditer(statement.text)]
-        known = _known(cited(statement, ledger))
-        for found in _numbers(statement.text):
+    if doc.drafted:
+        if doc.has_ledger:
+            yield from _not_in_ledger(doc)
+        return
+    given = _lengths(doc.findings)
+    if not doc.findings:
+        return
+    for line in doc.impression:
+        if _TO_COME.search(line.text):
+            continue
+        for found in _lengths((line,)):
+            if _among(found, given) or _swapped(found, given):
+                continue
+            severity: Severity = "error" if _measured_otherwise(doc, line, found) else "warning"
+            shown = line.text[found.start : found.end]
+            message = f"{shown} stands in the impression, and the findings do not give it."
+            yield line.issue("NUM-1", severity, message, found.start, found.end)
+
+
+def _not_in_ledger(doc: Document) -> Iterator[Issue]:
+    for line in doc.spoken:
+        statement = line.statement
+        if statement is None:
+            continue
+        spans = [(match.start(), match.end()) for match in _LEVEL.finditer(line.text)]
+        known = _known(cited(statement, doc.ledger))
+        for found in _numbers(line.text):
             if any(start <= found.start < end for start, end in spans) or _among(found, known):
                 continue
-            shown = statement.text[found.start : found.end]
-            yield Issue(
-                code="NUM-1",
-                severity="error" if found.unit or found.number != found.number.to_integral_value() else "warning",
-                message=(
-                    f"{shown} is not among the numbers of the evidence cited. "
-                    "Write a measured number as a slot, {E<n>.<name>}, or leave it out."
-                ),
-                where=statement.id,
-                start=found.start,
-                end=found.end,
-                evidence=statement.evidence,
+            shown = line.text[found.start : found.end]
+            message = (
+                f"{shown} is not among the numbers of the evidence cited. "
+                "Write a measured number as a slot, {E<n>.<name>}, or leave it out."
             )
+            whole = not found.unit and found.number == found.number.to_integral_value()
+            yield line.issue(
+                "NUM-1", "warning" if whole else "error", message, found.start, found.end, statement.evidence
+            )
+
+
+def _measured_otherwise(doc: Document, line: Line, found: _Found) -> bool:
+    """Whether the findings give the very finding that a length is said of another length, and one only."""
+    about = [
+        claim.finding
+        for claim in line.claims
+        if claim.finding and any(m.start <= found.start < m.end for m in claim.measurements)
+    ]
+    sizes = [
+        measurement.values
+        for one in doc.findings
+        for claim in one.claims
+        if claim.finding and any(related(claim.finding, finding) for finding in about)
+        for measurement in claim.measurements
+        if not measurement.earlier and measurement.unit in _MILLIMETRES
+    ]
+    return len(sizes) == 1
+
+
+def unit_differs(doc: Document) -> Iterator[Issue]:
+    """NUM-2: the very number of the findings, or of the evidence, with another unit: 12 cm for 12 mm."""
+    given = _lengths(doc.findings)
+    for line in doc.spoken if doc.drafted else doc.impression:
+        if line.statement is not None:
+            given = _known(cited(line.statement, doc.ledger))
+        for found in _lengths((line,)):
+            if not _among(found, given) and (other := _swapped(found, given)) is not None:
+                whose = "the evidence gives" if doc.drafted else "the findings give"
+                message = f"{line.text[found.start : found.end]}, and {whose} {found.number} {other.unit}."
+                yield line.issue("NUM-2", "error", message, found.start, found.end)
+
+
+def number_impossible(doc: Document) -> Iterator[Issue]:
+    """NUM-3: a measure that no chest can have: a cardiothoracic ratio of one or more, a length beyond 60 cm."""
+    for line in doc.spoken:
+        for match in _RATIO.finditer(line.text):
+            value = Decimal(match["number"])
+            if match["percent"]:
+                value /= 100
+            if (value >= 1 and (match["percent"] or value < _FEW)) or value < _LEAST_RATIO:
+                message = (
+                    f"A cardiothoracic ratio of {' '.join(match['number'].split())}{match['percent'] or ''} cannot be."
+                )
+                yield line.issue("NUM-3", "error", message, match.start("number"), match.end())
+        for found in _lengths((line,), earlier=True):
+            if found.number * _MILLIMETRES[found.unit] > _LONGEST_MM:
+                message = f"{line.text[found.start : found.end]} is longer than any chest."
+                yield line.issue("NUM-3", "error", message, found.start, found.end)
+
+
+def uncalibrated(doc: Document) -> Iterator[Issue]:
+    """NUM-4: a length from radiographs without calibrated pixel spacing: at the detector all is magnified by an unknown
+    factor (DICOM PS3.3 10.7.1.3)."""
+    study = doc.study
+    if study is None or not study.current or not all(image.is_radiograph for image in study.current):
+        return
+    if any(image.spacing is not None and image.spacing.kind == "calibrated" for image in study.current):
+        return
+    for line in doc.spoken:
+        for found in _lengths((line,)):
+            message = (
+                f"{line.text[found.start : found.end]}: no image has a calibrated pixel spacing, so no length is sure."
+            )
+            evidence = line.statement.evidence if line.statement is not None else ()
+            yield line.issue("NUM-4", "warning" if doc.drafted else "info", message, found.start, found.end, evidence)
+
+
+def _lengths(lines: Iterable[Line], *, earlier: bool = False) -> list[_Found]:
+    """The lengths that lines give; those of an earlier study ("previously 8 mm") only where asked for."""
+    return [
+        found
+        for line in lines
+        for found in _numbers(line.text)
+        if found.unit in _MILLIMETRES
+        and (earlier or not _EARLIER.search(line.text[max(0, found.start - 24) : found.start]))
+    ]
+
+
+def _swapped(found: _Found, given: Iterable[_Found]) -> _Found | None:
+    """The one among the given that has the same number with the other unit of length."""
+    return next(
+        (one for one in given if one.number == found.number and one.unit != found.unit and one.unit in _MILLIMETRES),
+        None,
+    )
 
 
 def _numbers(text: str) -> list[_Found]:
     found: list[_Found] = []
     for match in reversed(list(_NUMBER.finditer(text))):
         unit = (match["unit"] or "").strip(" -").lower().replace("²", "2").replace("³", "3").replace("percent", "%")
+        unit = _SPELT.sub(lambda spelt: spelt[0][0] + "m", unit)
         if not unit and found and _JOINED.fullmatch(text, match.end(), found[-1].start):
             unit = found[-1].unit
         found.append(_Found(Decimal(match["number"]), unit, match.start(), match.end()))
@@ -76,7 +200,7 @@ def _numbers(text: str) -> list[_Found]:
 
 
 def _known(behind: Iterable[Evidence]) -> list[_Found]:
-    known = []
+    known: list[_Found] = []
     for evidence in behind:
         if evidence.status != "ok":
             continue
@@ -106,4 +230,9 @@ def _equal(found: _Found, one: _Found) -> bool:
     return abs(value - found.number) * 2 <= step
 
 
-CHECKS = (Check("NUM-1", "Number not in the evidence", number_unknown, frozenset({"evidence"})),)
+CHECKS = (
+    Check("NUM-1", "Number from nowhere", number_unknown, partly=frozenset({"evidence"})),
+    Check("NUM-2", "Unit differs", unit_differs),
+    Check("NUM-3", "Impossible measure", number_impossible),
+    Check("NUM-4", "Length without calibration", uncalibrated, frozenset({"study"})),
+)

@@ -6,24 +6,52 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check
+from wetread.reports.checks.document import Document, Line
 from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.slots import NOT_MEASURED
 from wetread.reports.systems import NOTHING_SAID
-from wetread.study import Study
+
+_MASKED = re.compile(r"_{3,}|\bX{3,}\b|\*{3,}")
+"""Blanks that de-identified texts use too."""
 
 _PLACEHOLDER = re.compile(
-    re.escape(NOT_MEASURED) + r"|\[[ _.?]*\]|\[[A-Za-z][A-Za-z /]{0,40}\]|<[a-z][a-z _]{0,40}>|_{3,}|\bX{3,}\b"
-    r"|\{[^{}]{0,80}\}|\b(?:TBD|TODO)\b"
+    re.escape(NOT_MEASURED)
+    + r"|\[[ _.?]*\]|\[[A-Za-z][A-Za-z /]{0,40}\]|<[a-z][a-z _]{0,40}>|"
+    + _MASKED.pattern
+    + r"|"
+    r"\{[^{}]{0,80}\}|\b(?:TBD|TODO)\b"
 )
-_LEGITIMATE = frozenset({"[removed]", "[cut]"})
+_LEGITIMATE = frozenset({"[removed]", "[cut]", "[date]", "[name]", "[deidentified]", "[redacted]", "<data>"})
+_NAMING = re.compile(
+    r"(?:\b(?:dr|doctor|mr|mrs|ms|prof)\.?|\b(?:on|at|dated|from|of|since|with|to|study|by))[ \n]{1,3}$", re.I
+)
 
 
-def required_missing(report: Report, study: Study | None) -> Iterator[Issue]:
+def required_missing(doc: Document) -> Iterator[Issue]:
     """SEC-1: a required section or system is missing or empty, or a system is not assessed.
 
-    An error where nothing is said of what was looked at, and where a system shows as normal without any evidence; a
-    warning where no tool looked or the statements do not cover it; for information where a reason is given.
+    In a draft: an error where nothing is said of what was looked at, and where a system shows as normal without any
+    evidence; a warning where no tool looked or the statements do not cover it; for information where a reason is given.
+    In a clinical text: a warning where findings or impression is missing, an error where both are; nothing where the text has no
+    headings at all, for then nobody can tell.
     """
+    if doc.report is not None:
+        yield from _of_draft(doc.report)
+        return
+    if not doc.headings:
+        return
+    there = {
+        "findings": any(line.claims or line.section == "findings" for line in doc.findings),
+        "impression": bool(doc.impression) or "findings and impression" in doc.headings,
+    }
+    severity: Severity = "warning" if any(there.values()) else "error"
+    for name, found in there.items():
+        if not found:
+            how = "empty" if name in doc.headings else "missing"
+            yield _issue(severity, f"The section {name} is {how}.", name)
+
+
+def _of_draft(report: Report) -> Iterator[Issue]:
     for section in report.sections:
         if section.required and not section.text.strip():
             yield _issue("error", f"The section {section.title} is empty.", section.name)
@@ -51,24 +79,46 @@ def required_missing(report: Report, study: Study | None) -> Iterator[Issue]:
                 yield _issue("error", f"{system.title} shows as normal, and no evidence assessed it.", system.system)
 
 
-def placeholder_left(report: Report, study: Study | None) -> Iterator[Issue]:
-    """SEC-3: a placeholder was left in the text: an unfilled slot, `[ ]`, `___`, XXXX."""
-    for statement in report.statements():
-        for match in _PLACEHOLDER.finditer(statement.text):
-            if match[0] in _LEGITIMATE:
+def unknown_field(doc: Document) -> Iterator[Issue]:
+    """SEC-2: a section that no template knows."""
+    for name, length in doc.unknown.items():
+        yield Issue(
+            code="SEC-2",
+            severity="warning",
+            message=f"No template knows a section {name[:40]!r}; it was not checked as any other.",
+            where=name[:80],
+            start=0 if length else None,
+            end=length or None,
+        )
+
+
+def placeholder_left(doc: Document) -> Iterator[Issue]:
+    """SEC-3: a placeholder was left in the text: an unfilled slot, `[ ]`, `___`, XXXX.
+
+    In a clinical text, blanks that de-identified texts use (`___`, XXXX) are warnings in findings and impression, and
+    for a reader's information where a date or a name may have stood.
+    """
+    for line in doc.lines:
+        if doc.drafted and line.statement is None:
+            continue
+        for match in _PLACEHOLDER.finditer(line.text):
+            if match[0].lower() in _LEGITIMATE:
                 continue
-            yield Issue(
-                code="SEC-3",
-                severity="error",
-                message=(
-                    "A slot names no measurement of the ledger. Use one that a tool gave, or leave the number out."
-                    if match[0] == NOT_MEASURED
-                    else "A placeholder is left in the text. Fill it or leave it out."
-                ),
-                where=statement.id,
-                start=match.start(),
-                end=match.end(),
-            )
+            yield line.issue("SEC-3", _severity(doc, line, match), _words(match[0]), match.start(), match.end())
+
+
+def _severity(doc: Document, line: Line, match: re.Match[str]) -> Severity:
+    if doc.drafted or not _MASKED.fullmatch(match[0]):
+        return "error"
+    spoken = line.section in ("findings", "impression", "body", "recommendation")
+    before = line.text[max(0, match.start() - 12) : match.start()]
+    return "warning" if spoken and not _NAMING.search(before) else "info"
+
+
+def _words(mark: str) -> str:
+    if mark == NOT_MEASURED:
+        return "A slot names no measurement of the ledger. Use one that a tool gave, or leave the number out."
+    return "A placeholder is left in the text. Fill it or leave it out."
 
 
 def _issue(severity: Severity, message: str, where: str) -> Issue:
@@ -77,5 +127,6 @@ def _issue(severity: Severity, message: str, where: str) -> Issue:
 
 CHECKS = (
     Check("SEC-1", "Required section or system missing", required_missing),
+    Check("SEC-2", "Unknown section", unknown_field),
     Check("SEC-3", "Placeholder left", placeholder_left),
 )

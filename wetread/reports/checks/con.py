@@ -1,0 +1,269 @@
+"""CON: a report that contradicts itself, or whose impression and findings do not belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from wetread.reports.checks.base import Check, capital, is_plain, named
+from wetread.reports.checks.document import Document, Line, pairs
+from wetread.reports.checks.kin import is_abnormal, is_device, kinds_of, near, speaks_for, urgency
+from wetread.reports.language import NORMAL, lexicon, system_of
+from wetread.reports.model import Claim, Issue, Severity
+from wetread.reports.pointing import sides_meet
+from wetread.vocabulary import Assertion, Change, Side
+
+LOST_FROM = 45
+"""An abnormality of this urgency on must come back in the impression."""
+
+_NARROWED = re.compile(
+    r"\b(?:other|additional|further|new|interval|significant\w*|sizeable|sizable|large|definite\w*|convincing|discrete"
+    r"|residual|recurrent|frank|overt|gross|acute|displaced|focal|lobar|suspicious|dominant|obvious|longer|increas\w+"
+    r"|progress\w+|worsening|enlarg\w+|change|complicat\w+|tension|loculated|confluent|more|greater|measurable"
+    r"|substantial|appreciable|associated|underlying|superimposed|evolving|worrisome|aggressive|but|except|apart)\b",
+    re.IGNORECASE,
+)
+_REST = re.compile(
+    r"\b(?:otherwise|remain\w*|rest|elsewhere|except|apart|aside|besides|other than|outside|save|grossly"
+    r"|of (?:any )?focal"
+    r"|without (?:focal|lobar|acute)|of (?:acute|focal|lobar|new))\b",
+    re.IGNORECASE,
+)
+_AS_ABOVE = re.compile(
+    r"\b(?:as (?:above|described|detailed|noted|stated)|see (?:above|findings|report|body)|described above"
+    r"|(?:no|without) (?:significant |relevant |appreciable |substantial |major )*(?:interval )?change"
+    r"|(?:unchanged|stable|similar) (?:\w+ )?(?:appearances?|chest|examination|exam|study|radiograph\w*|findings"
+    r"|film))\b",
+    re.IGNORECASE,
+)
+_ALL_WELL = re.compile(
+    r"\b(?:no (?:acute|active|significant|evidence of acute)|normal (?:chest|study|exam\w*|radiograph\w*|film)"
+    r"|unremarkable (?:chest|study|exam\w*|radiograph\w*)|nad)\b",
+    re.IGNORECASE,
+)
+_COVERED = {
+    "lung": ("lungs", 30, frozenset({"hyperinflation", "low_lung_volumes", "emphysema", "lobectomy"})),
+    "pleura": ("pleura", 30, frozenset({"elevated_hemidiaphragm"})),
+    "bones": ("bones", 30, frozenset({"degenerative_changes", "scoliosis", "osteopenia", "kyphosis", "rib_deformity"})),
+}
+"""Site -> system that "normal" is said of with it, from which urgency on an abnormality is at odds with that, and
+findings that do not count."""
+_DENIED_BY_NORMAL = {
+    "heart": frozenset({"cardiomegaly"}),
+    "heart_size": frozenset({"cardiomegaly"}),
+    "cardiomediastinal_silhouette": frozenset({"cardiomegaly", "widened_mediastinum"}),
+    "mediastinum": frozenset({"widened_mediastinum", "mediastinal_mass"}),
+    "hilum": frozenset({"hilar_enlargement", "hilar_mass"}),
+    "pleural_space": frozenset({"pleural_effusion", "pneumothorax"}),
+    "costophrenic_angle": frozenset({"blunted_costophrenic_angle"}),
+    "aorta": frozenset({"aortic_aneurysm", "tortuous_aorta"}),
+    "trachea": frozenset({"tracheal_deviation"}),
+    "hemidiaphragm": frozenset({"elevated_hemidiaphragm"}),
+    "pulmonary_vasculature": frozenset({"vascular_congestion"}),
+    "lung_volume": frozenset({"low_lung_volumes"}),
+    "spine": frozenset({"vertebral_fracture"}),
+    "rib": frozenset({"rib_fracture"}),
+}
+_NARROW_QUALIFIERS = frozenset({"otherwise", "grossly"})
+
+
+def present_and_absent(doc: Document) -> Iterator[Issue]:
+    """CON-1: a finding is said to be present at one place and absent at another.
+
+    The absence of a finding denies all that are a kind of it; "no large effusion", "no new nodule" and a denial for one
+    side deny only that much. An error where both sentences are plain and speak of the same finding; else a warning.
+    """
+    there = list(pairs(doc.spoken, Assertion.PRESENT))
+    told: set[tuple[str, str]] = set()
+    for line, claim in pairs(doc.spoken, Assertion.ABSENT):
+        if (
+            claim.finding is None
+            or not (is_abnormal(claim.finding) or is_device(claim.finding))
+            or _narrowed(line, claim)
+        ):
+            continue
+        found = next(((where, one) for where, one in there if _denied(claim, one)), None)
+        if found is None:
+            continue
+        where, one = found
+        key = (claim.finding, one.finding or "")
+        if key in told:
+            continue
+        told.add(key)
+        here, there_ = (line, where) if doc.lines.index(line) > doc.lines.index(where) else (where, line)
+        about = claim if here is line else one
+        said, before = ("denied", "asserted") if here is line else ("asserted", "denied")
+        message = (
+            f"{capital(named(about.finding))}: {said} here and {before} in the {_place(there_)}: "
+            f'"{_quoted(there_.text)}". One of the two is wrong.'
+        )
+        severity: Severity = "error" if one.finding == claim.finding and is_plain(where.text) else "warning"
+        yield here.about("CON-1", severity, message, about, _ids(line, where))
+
+
+def _denied(absent: Claim, present: Claim) -> bool:
+    if absent.finding is None or present.finding is None or absent.finding not in kinds_of(present.finding):
+        return False
+    if present.change is Change.RESOLVED or absent.finding == "opacity" != present.finding:
+        return False
+    if absent.side in (None, Side.BILATERAL):
+        sided = True
+    else:
+        sided = present.side is not None and sides_meet(absent.side, present.side)
+    elsewhere = (
+        absent.anatomy is not None and present.anatomy not in (None, absent.anatomy) and absent.anatomy != "lung"
+    )
+    return sided and not elsewhere
+
+
+def _narrowed(line: Line, claim: Claim) -> bool:
+    """Whether a denial denies only a part: a large one, a new one, another one, or change and not presence."""
+    if claim.change is not None or claim.qualifiers:
+        return True
+    before = line.text[max(0, claim.start - 60) : claim.start]
+    before = re.split(r"[.;:]", before)[-1]
+    return _NARROWED.search(before) is not None or _NARROWED.search(line.text[claim.start : claim.end + 30]) is not None
+
+
+def impression_only(doc: Document) -> Iterator[Issue]:
+    """CON-2: the impression asserts a finding or device that the findings do not carry.
+
+    An error in a draft, whose impression must follow from its findings; a warning in a clinical text.
+    """
+    if not doc.findings or not any(line.claims for line in doc.findings):
+        return
+    seen = [
+        claim.finding
+        for _, claim in pairs(doc.findings, Assertion.PRESENT, Assertion.UNCERTAIN, Assertion.HISTORICAL)
+        if claim.finding is not None
+    ]
+    told: set[str] = set()
+    for line, claim in pairs(doc.impression, Assertion.PRESENT):
+        finding = claim.finding
+        if finding is None or finding in told or not (is_abnormal(finding) or is_device(finding)):
+            continue
+        if any(speaks_for(one, finding) for one in seen) or (claim.change is Change.RESOLVED):
+            continue
+        told.add(finding)
+        message = f"{capital(named(finding))} stands in the impression, and nothing in the findings carries it."
+        yield line.about("CON-2", "error" if doc.drafted else "warning", message, claim, _ids(line))
+
+
+def normal_beside_abnormal(doc: Document) -> Iterator[Issue]:
+    """CON-3: something is called normal, and an abnormality of it is asserted.
+
+    "The left lung is clear" says nothing of the right one, "otherwise clear" nothing of what was said. An error where
+    the two are about the very same thing (a normal heart size and cardiomegaly) and in drafts; else a warning.
+    """
+    there = [
+        (line, claim)
+        for line, claim in pairs(doc.spoken, Assertion.PRESENT)
+        if is_abnormal(claim.finding) and claim.change is not Change.RESOLVED
+    ]
+    told: set[tuple[str | None, str | None]] = set()
+    for line, claim in pairs(doc.spoken, Assertion.PRESENT):
+        if claim.finding != NORMAL or _NARROW_QUALIFIERS.intersection(claim.qualifiers) or _REST.search(line.text):
+            continue
+        found = next(((where, one) for where, one in there if _at_odds(claim, one)), None)
+        if found is None or (claim.anatomy, claim.side) in told:
+            continue
+        told.add((claim.anatomy, claim.side))
+        where, one = found
+        exact = one.finding in _DENIED_BY_NORMAL.get(claim.anatomy or "", ()) and is_plain(where.text)
+        site = lexicon().anatomies.get(claim.anatomy or "")
+        message = (
+            f"{capital(site.name if site else 'It')} is called normal, and the {_place(where)} say "
+            f'{named(one.finding)}: "{_quoted(where.text)}".'
+        )
+        yield line.about("CON-3", "error" if doc.drafted or exact else "warning", message, claim, _ids(line, where))
+
+
+def _at_odds(normal: Claim, abnormal: Claim) -> bool:
+    if not sides_meet(normal.side, abnormal.side):
+        return False
+    site = normal.anatomy or ""
+    if abnormal.finding in _DENIED_BY_NORMAL.get(site, ()):
+        return True
+    covered = _COVERED.get(site)
+    if covered is None:
+        return False
+    system, least, other = covered
+    return (
+        system_of(abnormal) == system
+        and urgency(abnormal.finding) >= least
+        and not other & kinds_of(abnormal.finding or "")
+        # "the lungs are clear" after one side was named speaks of that side's lung
+        and not (normal.side is not None and abnormal.side is None)
+    )
+
+
+def lost_from_impression(doc: Document) -> Iterator[Issue]:
+    """CON-4: an abnormality of weight is asserted in the findings and the impression passes over it.
+
+    An error where it is urgent in a draft, or critical while the impression calls all well; else a warning.
+    """
+    if not doc.impression:
+        return
+    if any(_AS_ABOVE.search(line.text) for line in doc.impression):
+        return
+    said = [
+        claim.finding
+        for line in doc.impression
+        for claim in line.claims
+        if claim.finding is not None and claim.assertion is not Assertion.ABSENT
+    ]
+    denied = {claim.finding for _, claim in pairs(doc.impression, Assertion.ABSENT) if claim.finding is not None}
+    told: set[str] = set()
+    for line, claim in pairs(doc.findings, Assertion.PRESENT):
+        finding = claim.finding
+        if finding is None or finding in told or not is_abnormal(finding) or urgency(finding) < LOST_FROM:
+            continue
+        if any(near(one, finding) or finding in _explains(one) for one in said):
+            continue
+        if claim.change is Change.RESOLVED or denied & kinds_of(finding):
+            continue
+        told.add(finding)
+        entry = lexicon().findings[finding]
+        all_well = any(_ALL_WELL.search(one.text) for one in doc.impression)
+        grave = entry.critical and all_well and is_plain(line.text)
+        severity: Severity = "error" if grave or (doc.drafted and entry.urgency > 50) else "warning"
+        message = f"{capital(entry.name)} stands in the findings, and the impression passes over it."
+        yield line.about("CON-4", severity, message, claim, _ids(line))
+
+
+def _explains(diagnosis: str) -> frozenset[str]:
+    """What a diagnosis in the impression says along with it."""
+    return _EXPLAINED.get(diagnosis, frozenset())
+
+
+_EXPLAINED = {
+    "pneumonia": frozenset({"consolidation", "opacity", "ground_glass_opacity", "interstitial_changes"}),
+    "heart_failure": frozenset({"pulmonary_edema", "vascular_congestion", "cardiomegaly"}),
+    "malignancy": frozenset({"mass", "nodule", "hilar_mass"}),
+    "tuberculosis": frozenset({"consolidation", "cavity", "opacity", "nodule"}),
+    "ards": frozenset({"consolidation", "opacity", "pulmonary_edema"}),
+    "pulmonary_edema": frozenset({"vascular_congestion", "opacity", "ground_glass_opacity"}),
+    "metastases": frozenset({"nodule", "mass", "bone_lesion"}),
+}
+
+
+def _place(line: Line) -> str:
+    return line.section if line.section != "body" else "text"
+
+
+def _quoted(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= 80 else words[:77].rstrip() + "..."
+
+
+def _ids(*lines: Line) -> tuple[str, ...]:
+    ids = (id for line in lines if line.statement is not None for id in line.statement.evidence)
+    return tuple(dict.fromkeys(ids))
+
+
+CHECKS = (
+    Check("CON-1", "Present here, absent there", present_and_absent),
+    Check("CON-2", "Finding in the impression alone", impression_only),
+    Check("CON-3", "Normal beside an abnormality", normal_beside_abnormal),
+    Check("CON-4", "Finding lost from the impression", lost_from_impression),
+)

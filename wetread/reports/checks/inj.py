@@ -1,0 +1,58 @@
+"""INJ: text from outside that reads like an instruction to a system.
+
+Such text is data, whatever it says: nothing acts on it. The check tells the reader that somebody wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from wetread.reports.checks.base import Check
+from wetread.reports.checks.document import Document
+from wetread.reports.model import Issue
+
+# Each stays within a sentence and bounds its gaps, so that the scan is linear. "Agent", "AI" and "system" alone are
+# clinical words (contrast agent, aortic insufficiency, nervous system).
+_ORDERS = re.compile(
+    "|".join(
+        (
+            r"\b(?:ignore|disregard|forget|override|bypass|overrule)\b[^.\n]{0,40}"
+            r"\b(?:instructions?|prompts?|rules?|guidelines?|above|previous text|prior text|everything|system"
+            r"|polic(?:y|ies))\b",
+            r"\b(?:new|updated|additional|revised) instructions?\b(?= ?:| for (?:the )?(?:ai|model|assistant))",
+            r"\b(?:system|developer) (?:prompt|message|mode)\b",
+            r"\b(?:you are|act as|pretend to be|as) an? [^.\n]{0,20}\b(?:ai|assistant|language model|llm|chatbot)\b",
+            r"\byou are now\b",
+            r"\b(?:language model|llm|chatbot|ai (?:assistant|system|agent|model))s?\b"
+            r"[^.\n]{0,30}\b(?:must|should|shall|has to|have to|needs? to|please)\b",
+            r"\b(?:do not|don't|never|must not) (?:report|mention|tell|disclose|describe|flag|call (?:any"
+            r"|the) tools?|reveal)\b",
+            r"\b(?:write|output|print|reply|respond|answer|say|state|submit)\b[^.\n]{0,25}"
+            r"\b(?:only|exactly|verbatim|instead|the following|that (?:the )?(?:study|exam|image|report"
+            r"|no abnormality) is)\b",
+            r"\b(?:reveal|print|output|show|repeat) (?:the|your) (?:system )?(?:prompt|instructions?)\b",
+            r"\b(?:mark|sign|set) (?:the|this) report as (?:final|verified|normal|signed)\b",
+            r"\bcall (?:the )?(?:tool|function)\b",
+            r"\b(?:submit_report|report_findings|not_assessed|tool_calls?)\b",
+            r"<\|[a-z_]{1,20}\|>",
+            r"</?(?:system|assistant|user|tool|instructions?|data)>",
+            r"(?:^|(?<=[.?!] ))[ \t]{0,8}(?:system|assistant|developer|tool)[ \t]{0,4}:",
+        )
+    ),
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def instruction(doc: Document) -> Iterator[Issue]:
+    """INJ-1: something in an input, or in a text that is checked, reads like an instruction to a system."""
+    for line in doc.lines:
+        if line.statement is not None:
+            continue
+        match = _ORDERS.search(line.text)
+        if match is not None:
+            message = "This reads like an instruction to a system. Nothing acts on it; find out who wrote it, and why."
+            yield line.issue("INJ-1", "warning", message, match.start(), match.end())
+
+
+CHECKS = (Check("INJ-1", "Instruction-like text", instruction),)

@@ -69,5 +69,6 @@ def read_report(path: Path) -> Report:
             raise InputError("WET-INPUT-REPORT", f"{path} is larger than any report.", "Give a report.json.")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError("WET-INPUT-REPORT-FILE", f"{path} cannot be read ({error.strerror}).", "Check the path.") from None
+        why = error.strerror
+        raise InputError("WET-INPUT-REPORT-FILE", f"{path} cannot be read ({why}).", "Check the path.") from None
     return parse_report(data, str(path))

@@ -468,8 +468,17 @@ async def test_pixels_are_prepared_while_the_model_thinks(study: Study, monkeypa
 
 async def test_a_ct_is_refused(study: Study) -> None:
     ct = study.model_copy(update={"images": tuple(i.model_copy(update={"modality": "CT"}) for i in study.images)})
-    with pytest.raises(InputError):
-        session(ct, Protocol())
+    with pytest.raises(InputError, match="modality CT"):
+        session(ct, Protocol(), template="chest-xray")
+
+
+async def test_a_ct_unasked_is_wholly_not_assessed(study: Study) -> None:
+    ct = study.model_copy(update={"images": tuple(i.model_copy(update={"modality": "CT"}) for i in study.images)})
+    events = await follow(session(ct, Protocol()))
+    report = next(event.report for event in events if isinstance(event, ReportReady))
+    assert report.template == "generic"
+    assert {system.status for system in report.findings} == {"not_assessed"}
+    assert {evidence.tool for evidence in report.evidence} == {"study_context"}
 
 
 def test_events_of_a_turn_hold_no_paths(study: Study) -> None:

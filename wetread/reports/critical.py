@@ -45,11 +45,13 @@ class CriticalRule(Value):
     Attributes:
         finding: Key of the lexicon; what is a kind of it is critical too.
         words: Where given, one of these phrases must stand in the same part of the sentence ("massive").
+        name: What to call it where it is found by its words; the lexicon's name by default.
         not_if_old: Whether it is not critical where it is said to be unchanged, smaller or resolved.
     """
 
     finding: str
     words: tuple[str, ...] = ()
+    name: str | None = None
     not_if_old: bool = False
 
     @field_validator("finding")
@@ -86,11 +88,11 @@ class CriticalList(Value):
         kept = [rule for rule in self.add if rule.finding not in by.remove]
         return CriticalList(add=tuple(dict.fromkeys([*kept, *by.add])))
 
-    def match(self, claim: Claim, text: str) -> bool:
-        """Whether a claim says that something of the list is, or may be, there."""
-        return claim.assertion in (Assertion.PRESENT, Assertion.UNCERTAIN) and any(
-            rule.applies(claim, text) for rule in self.add
-        )
+    def match(self, claim: Claim, text: str) -> CriticalRule | None:
+        """The rule by which a claim says that something of the list is, or may be, there; None where it does not."""
+        if claim.assertion not in (Assertion.PRESENT, Assertion.UNCERTAIN):
+            return None
+        return next((rule for rule in self.add if rule.applies(claim, text)), None)
 
 
 def critical_list(workspace: Path | None = None) -> CriticalList:
@@ -123,16 +125,19 @@ def critical_results(
         found: When the report was made.
     """
     said: dict[tuple[str, Side | None], list[tuple[str, Assertion]]] = {}
+    names: dict[str, str] = {}
     for statement in statements:
         if statement.section == "recommendation":
             continue
         for claim in statement.claims:
-            if claim.finding is not None and rules.match(claim, statement.text):
+            rule = rules.match(claim, statement.text)
+            if claim.finding is not None and rule is not None:
+                names.setdefault(claim.finding, rule.name or lexicon().findings[claim.finding].name)
                 said.setdefault((claim.finding, claim.side), []).append((statement.id, claim.assertion))
     results = [
         CriticalResult(
             finding=finding,
-            name=_name(finding, side),
+            name=_sided(names[finding], side),
             side=side,
             assertion=Assertion.PRESENT if any(a is Assertion.PRESENT for _, a in lines) else Assertion.UNCERTAIN,
             statements=tuple(dict.fromkeys(id for id, _ in lines)),
@@ -219,8 +224,7 @@ def _gathered(
     return {key: sorted(lines, key=lambda line: int(line[0][1:])) for key, lines in gathered.items()}
 
 
-def _name(finding: str, side: Side | None) -> str:
-    name = lexicon().findings[finding].name
+def _sided(name: str, side: Side | None) -> str:
     return f"{side.value} {name}" if side in (Side.LEFT, Side.RIGHT, Side.BILATERAL) else name
 
 

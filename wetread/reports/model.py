@@ -169,6 +169,11 @@ class ReportField(Value):
     """False for a submitted field that the template does not have."""
 
     @property
+    def place(self) -> str:
+        """The `where` of issues about it."""
+        return f"field:{self.name}"
+
+    @property
     def shown(self) -> str:
         """The value with its unit; empty where there is none."""
         return "" if self.value is None else f"{self.value} {self.unit or ''}".strip()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wetread import DISCLAIMER, __version__
 from wetread.evidence import Evidence, Observation
+from wetread.reports.critical import SECTION, TITLE
 from wetread.reports.model import Issue, Report, ReportImage, Statement
 from wetread.reports.outline import outlines
 from wetread.reports.plain import printable
@@ -23,6 +24,9 @@ from wetread.reports.view import (
     SEVERITIES,
     Mark,
     counted,
+    critical_word,
+    field_note,
+    form,
     grounding_line,
     image_title,
     issues_at,
@@ -30,9 +34,11 @@ from wetread.reports.view import (
     layer_tints,
     marks,
     model_name,
+    order_sections,
     outcome,
     pieces,
     status_word,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -96,8 +102,32 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
         views=[_view(image, drawn, pictures) for image in report.images],
         sections=[
             {"name": s.name, "title": s.title, "text": s.text, "issues": issues_at(report, s.name)}
-            for s in report.sections
-            if s.name != "exam"
+            for s in order_sections(report)
+        ],
+        critical=[
+            {
+                "word": critical_word(result),
+                "statements": result.statements,
+                "found": result.found.strftime("%Y-%m-%d %H:%M"),
+                "told": told(result),
+                "record": result.communication,
+                "at": result.communication.at.strftime("%Y-%m-%d %H:%M") if result.communication.at else "",
+            }
+            for result in report.critical
+        ],
+        critical_title=TITLE,
+        critical_issues=issues_at(report, SECTION),
+        fields=[
+            {
+                "name": field.name,
+                "title": field.title,
+                "value": field.shown,
+                "note": field_note(field),
+                "required": field.required,
+                "evidence": field.evidence,
+                "issues": issues_at(report, field.place),
+            }
+            for field in form(report)
         ],
         systems=[
             {
@@ -225,6 +255,7 @@ def _placed(report: Report) -> list[dict[str, str]]:
     for title, statements in (("Impression", report.impression), ("Recommendation", report.recommendations)):
         anchors |= {one.id: (one.id, f"{title} {number}") for number, one in enumerate(statements, start=1)}
     anchors |= {name: ("report", name.capitalize()) for name in _STATEMENT_SECTIONS}
+    anchors |= {field.place: (f"field-{field.name}", field.title) for field in form(report)}
     order: list[Issue] = sorted(report.issues, key=lambda issue: SEVERITIES.index(issue.severity))
     return [
         {

@@ -9,18 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetread import DISCLAIMER, __version__
+from wetread.reports.critical import SECTION, TITLE, line
 from wetread.reports.model import Report
 from wetread.reports.render_html import folders
 from wetread.reports.view import (
     MODE_WORDS,
     counted,
+    critical_word,
+    field_note,
+    form,
     grounding_line,
     image_title,
     issues_at,
     issues_elsewhere,
     model_name,
+    order_sections,
     outcome,
     status_word,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +60,14 @@ def to_markdown(report: Report, *, figures: Mapping[str, str] | None = None, wor
         outcome=outcome,
         issues_at=lambda where: issues_at(report, where),
         other_issues=issues_elsewhere(report),
+        sections=order_sections(report),
+        critical_title=TITLE,
+        critical_section=SECTION,
+        critical_word=critical_word,
+        critical_line=line,
+        told=told,
+        fields=form(report),
+        field_note=field_note,
         written=Written,
         known={evidence.id for evidence in report.evidence},
         pictures=[

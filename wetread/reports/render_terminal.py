@@ -6,18 +6,24 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from wetread import DISCLAIMER
+from wetread.reports.critical import SECTION, TITLE, line
 from wetread.reports.model import Issue, Report, Statement
 from wetread.reports.plain import printable, shown
 from wetread.reports.view import (
     MODE_WORDS,
     counted,
+    critical_word,
+    field_note,
+    form,
     grounding_line,
     issues_at,
     issues_elsewhere,
     model_name,
+    order_sections,
     outcome,
     pieces,
     status_word,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -56,17 +62,21 @@ def _parts(report: Report) -> Iterable[RenderableType]:
     yield Text.assemble((shown(report.disclosure), "bold"), " ", (DISCLAIMER, "dim"))
     if report.incomplete:
         yield Text.assemble(("Incomplete. ", "bold yellow"), (shown(report.incomplete), "yellow"))
+    for result in report.critical:
+        named = f"{critical_word(result)} ({', '.join(result.statements)})."
+        banner = (" CRITICAL RESULT ", "bold white on red")
+        yield Text.assemble(banner, (f" {shown(named)} ", "bold red"), (shown(told(result)), "red"))
     yield Text()
     order = _grid()
-    for section in report.sections:
-        if section.name != "exam":
-            order.add_row(
-                Text(section.title, "dim"), _stack([Text(shown(section.text)), *_issues(report, section.name)])
-            )
+    for section in order_sections(report):
+        order.add_row(Text(section.title, "dim"), _stack([Text(shown(section.text)), *_issues(report, section.name)]))
     yield order
     yield _heading("Findings")
     yield from _issues(report, "findings")
     yield _findings(report)
+    if form(report):
+        yield _heading("Fields")
+        yield _fields(report)
     yield _heading("Impression")
     yield from _issues(report, "impression")
     yield _lines(report, report.impression, numbered=True)
@@ -74,6 +84,10 @@ def _parts(report: Report) -> Iterable[RenderableType]:
         yield _heading("Recommendation")
         yield from _issues(report, "recommendation")
         yield _lines(report, report.recommendations, numbered=False)
+    if report.critical:
+        yield _heading(TITLE)
+        yield from _issues(report, SECTION)
+        yield _stack([_hanging("·", "dim", Text(shown(line(result))), width=2) for result in report.critical])
     other = issues_elsewhere(report)
     if other:
         yield _heading("Other issues")
@@ -115,6 +129,20 @@ def _findings(report: Report) -> RenderableType:
             body += [Text(shown(system.reason), "italic dim")] if system.reason else []
             body += _issues(report, system.system)
         grid.add_row(_hanging(sign, style, head), _stack(body))
+    return grid
+
+
+def _fields(report: Report) -> RenderableType:
+    from rich.text import Text
+
+    grid = _grid()
+    for field in form(report):
+        text = Text.assemble(
+            (shown(field.shown), ""), (" " if field.value else "", ""), (shown(field_note(field)), "italic dim")
+        )
+        for id in field.evidence:
+            text.append(f" [{shown(id)}]", "cyan")
+        grid.add_row(Text(shown(field.title), "dim"), _stack([text, *_issues(report, field.place)]))
     return grid
 
 

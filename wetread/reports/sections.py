@@ -106,12 +106,18 @@ def _dated(day: date | None, days: int | None) -> str:
 
 
 def _views(images: tuple[StudyImage, ...]) -> str:
-    counted = Counter((_modality(image), _VIEWS[image.view]) for image in images)
+    counted = Counter((_modality(image), _view(image)) for image in images)
     by_modality: dict[str, list[str]] = {}
     for (modality, view), count in counted.items():
-        by_modality.setdefault(modality, []).append(view + (f" ({count} images)" if count > 1 else ""))
-    text = "; ".join(f"{modality}, {_listed(views)}" for modality, views in by_modality.items())
+        by_modality.setdefault(modality, []).append(f"{view} ({count} images)".strip() if count > 1 else view)
+    text = "; ".join(", ".join(filter(None, [modality, _listed(views)])) for modality, views in by_modality.items())
     return text[0].upper() + text[1:]
+
+
+def _view(image: StudyImage) -> str:
+    # a section through the body has no view, and that is nothing unknown
+    is_section = image.view is View.UNKNOWN and image.modality in ("CT", "MR")
+    return "" if is_section else _VIEWS[image.view]
 
 
 def _listed(words: list[str]) -> str:

@@ -193,8 +193,8 @@ def choose_template(study: Study, workspace: Path | None = None) -> str:
     """Name of the template that fits a study by modality, body part and view.
 
     Of several that fit, one that names fewer views, then one that names body parts, then the default one. The generic
-    template is for studies whose modality or body part no other one is for; a study that only lacks an image or a
-    view is refused.
+    template is for studies no image of which another one is for by modality and body part; a study that fits in part,
+    or lacks an image or a view, is refused.
 
     Raises:
         InputError: WET-INPUT-TEMPLATE, none fits; says why.
@@ -203,9 +203,10 @@ def choose_template(study: Study, workspace: Path | None = None) -> str:
     lacking: list[tuple[str, str]] = []
     for name in sorted(template_names(workspace), key=lambda name: (name != DEFAULT, name)):
         template = load_template(name, workspace)
-        if not template.modalities or _other_modality(template, study) or _other_body_part(template, study):
+        others = [image for image in study.current if not _is_for(template, image)]
+        if len(others) == len(study.current):
             continue
-        reason = _missing_image(template, study)
+        reason = _other_image(template, others[0]) if others else _missing_image(template, study)
         if reason is not None:
             lacking.append(reason)
         elif not _other_view(template, study):
@@ -236,12 +237,22 @@ def _misfit(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
 def _other_modality(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
     for image in study.current:
         if template.modalities and image.modality not in template.modalities and image.modality != "unknown":
-            return (
-                f"{image.handle} has modality {image.modality}, and template {template.name} is for"
-                f" {', '.join(template.modalities)}.",
-                "Leave the image out, or name another template with --template.",
-            )
+            return _other_image(template, image)
     return None
+
+
+def _other_image(template: ReportTemplate, image: StudyImage) -> tuple[str, str]:
+    """What to say of an image that a template is not for."""
+    if image.modality in template.modalities:
+        return (
+            f"The header of {image.handle} names another body part than template {template.name} is for.",
+            "If the header is wrong, name the template with --template.",
+        )
+    return (
+        f"{image.handle} has modality {image.modality}, and template {template.name} is for"
+        f" {', '.join(template.modalities)}.",
+        "Leave the image out, or name another template with --template.",
+    )
 
 
 def _missing_image(template: ReportTemplate, study: Study) -> tuple[str, str] | None:
@@ -264,18 +275,21 @@ def _other_view(template: ReportTemplate, study: Study) -> bool:
     return bool(template.views) and any(view not in template.views for view in views)
 
 
-def _other_body_part(template: ReportTemplate, study: Study) -> bool:
-    """Whether an image shows what the template is not for; a radiograph that does not say so may show anything."""
-    words = [word.upper() for word in template.body_parts]
-    return bool(words) and any(
-        not any(word in (image.body_part or "").upper() for word in words)
-        for image in study.current
-        if image.body_part or not _may_be_radiograph(image)
-    )
+def _is_for(template: ReportTemplate, image: StudyImage) -> bool:
+    """Whether a template is for an image by modality and body part, unasked.
 
-
-def _may_be_radiograph(image: StudyImage) -> bool:
-    return image.modality in RADIOGRAPH or image.modality == "unknown"
+    A picture of unknown modality is taken for a radiograph, and a radiograph that does not name its body part may show
+    any; a section must name it.
+    """
+    is_radiograph = image.modality in RADIOGRAPH or image.modality == "unknown"
+    if image.modality not in template.modalities and not (
+        image.modality == "unknown" and RADIOGRAPH.intersection(template.modalities)
+    ):
+        return False
+    part = (image.body_part or "").upper()
+    if not part:
+        return is_radiograph or not template.body_parts
+    return not template.body_parts or any(word.upper() in part for word in template.body_parts)
 
 
 def _breadth(template: ReportTemplate) -> tuple[float, bool, bool, str]:

@@ -7,8 +7,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from wetread.evidence import Box, Evidence, Region
-from wetread.reports.model import Issue, Report, ReportImage, Severity, Statement, SystemFindings
-from wetread.vocabulary import Side
+from wetread.reports import critical
+from wetread.reports.model import (
+    CriticalResult,
+    Issue,
+    Report,
+    ReportField,
+    ReportImage,
+    Section,
+    Severity,
+    Statement,
+    SystemFindings,
+)
+from wetread.vocabulary import Assertion, Side
 
 STATUS_WORDS = {"normal": "Normal", "abnormal": "Finding", "not_assessed": "Not assessed"}
 
@@ -72,7 +83,43 @@ def issues_elsewhere(report: Report) -> list[Issue]:
     """Issues at no place that a rendering shows."""
     shown = {section.name for section in report.sections} | {"findings", "impression", "recommendation"}
     shown |= {system.system for system in report.findings} | {statement.id for statement in report.statements()}
+    shown |= {field.place for field in form(report)}
     return [issue for issue in report.issues if issue.where not in shown]
+
+
+def order_sections(report: Report) -> list[Section]:
+    """The sections that stand before the findings."""
+    return [section for section in report.sections if section.name not in ("exam", critical.SECTION)]
+
+
+def form(report: Report) -> list[ReportField]:
+    """The template's form fields; what was submitted for fields that there are not shows as an issue alone."""
+    return [field for field in report.fields if field.known]
+
+
+def field_note(field: ReportField) -> str:
+    """What a reader should know of a field beside its value; of an empty one, that and why it is empty."""
+    if field.value is not None:
+        return {"code": "by table", "person": "by a person"}.get(field.source or "", "")
+    if field.reason is not None and field.refused is None:
+        return field.reason
+    signing = {
+        "prohibit": " Needed before anybody signs.",
+        "alert": " Asked for when somebody signs.",
+        "silent": "",
+    }
+    return "Not filled." + (signing[field.unfilled] if field.required else "")
+
+
+def critical_word(result: CriticalResult) -> str:
+    """`Left pneumothorax`, `Possible left pneumothorax`."""
+    name = result.name if result.assertion is Assertion.PRESENT else f"possible {result.name}"
+    return name[:1].upper() + name[1:]
+
+
+def told(result: CriticalResult) -> str:
+    """Who was told of a critical result, or that nobody is recorded."""
+    return critical.communication_line(result.communication)
 
 
 def counted(issues: Sequence[Issue]) -> str:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_TOKEN = re.compile(r"\d+(?:[.,]\d+){0,3}|(?<=\d)[xX](?=\d)|[^\W\d_]+(?:['’][^\W\d_]+|\d+)?|_+|\S")
+_TOKEN = re.compile(r"\d{1,12}(?:[.,]\d{1,12}){0,3}|(?<=\d)[xX](?=\d)|[^\W\d_]{1,40}(?:['’][^\W\d_]{1,9}|\d{1,4})?|\S")
 _SPELLING = (
     ("oedema", "edema"),
     ("haem", "hem"),
@@ -62,7 +62,6 @@ _KEEP = frozenset(
     ("has", "was", "does", "this", "its", "is", "as", "us", "gas", "yes", "always", "perhaps", "towards", "lens",
      "series", "pus", "plus", "versus", "vs")
 )  # fmt: skip
-_LONGEST_WORD = 40
 _LONGEST_NUMBER = 12
 
 
@@ -74,13 +73,9 @@ class Token(NamedTuple):
     end: int
 
 
+@lru_cache(maxsize=20_000)
 def normal_form(word: str) -> str:
     """A lower-case word in American spelling and the singular: `Effusions` -> `effusion`, `oedema` -> `edema`."""
-    return _normal_form(word) if len(word) <= _LONGEST_WORD else word.lower()
-
-
-@lru_cache(maxsize=20_000)
-def _normal_form(word: str) -> str:
     word = word.lower().replace("’", "'")
     if word.endswith("'s"):
         word = word[:-2]

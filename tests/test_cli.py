@@ -90,10 +90,12 @@ def test_no_command_shows_the_help_and_is_an_error(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["raed"], "invalid choice: 'raed'"),
+        (["raed"], "invalid choice: 'raed'. Did you mean 'read'?"),
+        (["index", "ad"], "Did you mean 'add'?"),
+        (["index", "add", "x", "--id", "1", "--lable=a"], "Did you mean '--label'? See `wetread index add --help`."),
         (["read"], "STUDY"),
         (["read", "x", "--view", "sideways"], "--view"),
-        (["read", "x", "--simulate"], "--simulate"),
+        (["read", "x", "--simulate"], "Did you mean '--simulated'? See `wetread read --help`."),
         (["run", "--record", "--refresh-llm"], "not allowed with"),
         (["index"], "ACTION"),
     ],

@@ -88,11 +88,44 @@ def _write_what_can_be_written() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors have the one form that all errors have."""
+    """An argument parser whose errors have the one form that all errors have, with the nearest right word."""
 
     def error(self, message: str) -> NoReturn:
-        _say(f"WET-INPUT-OPTION: {message}. See `{self.prog} --help`.")
+        end = "" if message.endswith(("?", ".")) else "."
+        _say(f"WET-INPUT-OPTION: {message}{end} See `{self.prog} --help`.")
         raise SystemExit(BAD_INPUT)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        # each command tells of its own options; left to argparse, the main parser would, which knows none of them
+        known, rest = super().parse_known_args(args, namespace)
+        if rest:
+            options = [name for action in self._actions for name in action.option_strings]
+            wrong = next((word for word in rest if word.startswith("-")), "").partition("=")[0]
+            self.error(f"unrecognized arguments: {' '.join(rest)}{_nearest(wrong, options)}")
+        return known, rest
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        choices = [] if action.choices is None else [str(choice) for choice in action.choices]
+        if choices and value not in choices:
+            hint = _nearest(str(value), choices) or f". Known: {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"invalid choice: {str(value)!r}{hint}")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1)
+    return f". Did you mean '{close[0]}'?" if close else ""
+
+
+_VIEWS = ("PA", "AP", "frontal", "lateral")
+
+
+def _view(text: str) -> str:
+    """A view in any case; one that there is not stays as it was typed."""
+    return {view.lower(): view for view in _VIEWS}.get(text.lower(), text)
 
 
 class _Help(argparse.HelpFormatter):
@@ -157,7 +190,7 @@ def _read(commands: Commands[_Parser]) -> None:
     )
     command.add_argument("--indication", metavar="TEXT", help="why the exam was ordered")
     command.add_argument("--history", metavar="TEXT", help="clinical history")
-    command.add_argument("--view", choices=("PA", "AP", "frontal", "lateral"), help="view of pictures without a header")
+    command.add_argument("--view", type=_view, choices=_VIEWS, help="view of pictures without a header")
     command.add_argument(
         "--prior", metavar="PATH", action="append", default=[], help="an earlier image; may be repeated"
     )
@@ -230,7 +263,7 @@ def _index(commands: Commands[_Parser]) -> None:
     search = actions.add_parser("search", help="find the cases most like a study", allow_abbrev=False)
     for action in (add, search):
         action.add_argument("study", nargs="+", metavar="STUDY", help="as for `wetread read`")
-        action.add_argument("--view", choices=("PA", "AP", "frontal", "lateral"), help="view of pictures")
+        action.add_argument("--view", type=_view, choices=_VIEWS, help="view of pictures")
         action.add_argument("--library", metavar="FILE", help="the library; WETREAD_LIBRARY by default")
         action.add_argument("--simulated", action="store_true", help="simulated embeddings")
         action.add_argument("--debug", action="store_true", help="show where an error happened")

@@ -20,7 +20,7 @@ from wetread.agents.budget import Budget, Limit, Meter
 from wetread.agents.chat import ChatMessage, ChatModel
 from wetread.agents.crew import Crew
 from wetread.agents.facts import facts_block, read_facts, study_facts
-from wetread.agents.protocol import draft_from
+from wetread.agents.protocol import Protocol, draft_from
 from wetread.agents.transcript import repaired
 from wetread.artifacts import ArtifactStore
 from wetread.errors import BudgetError, ModelError, ReadingError, WetreadError
@@ -65,7 +65,7 @@ class Session:
     Args:
         study: What is read.
         endpoints: The imaging models. The caller closes them.
-        model: The chat model; `Protocol()` needs none. The caller closes it.
+        model: The chat model; without one the reading protocol reads. The caller closes it.
         template: The report template or its name; chosen by the study where left out.
         library: Earlier cases for retrieval.
         budget: Limits of each turn.
@@ -88,7 +88,7 @@ class Session:
         study: Study,
         *,
         endpoints: EndpointPort,
-        model: ChatModel,
+        model: ChatModel | None = None,
         template: ReportTemplate | str | None = None,
         library: CaseLibrary | None = None,
         budget: Budget | None = None,
@@ -103,6 +103,7 @@ class Session:
         if not isinstance(template, ReportTemplate):
             template = load_template(template or choose_template(study, workspace), workspace)
         check_study(template, study)
+        model = model or Protocol(workspace)
         self.study = study
         self.template = template
         self.images = images or ImageBank(study)

@@ -65,12 +65,12 @@ class _Found:
 
 
 def read_study(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str] | Path | str,
     *,
     indication: str | None = None,
     view: str | None = None,
-    prior: Sequence[Path] = (),
-    prior_report: Path | None = None,
+    prior: Sequence[Path | str] | Path | str = (),
+    prior_report: Path | str | None = None,
     exam: str | None = None,
     history: str | None = None,
     technique: str | None = None,
@@ -78,7 +78,8 @@ def read_study(
     """Read one study.
 
     Args:
-        paths: DICOM files, pictures (PNG, JPEG, TIFF), folders of them, or one folder with a `study.yaml`.
+        paths: DICOM files, pictures (PNG, JPEG, TIFF), folders of them, or one folder with a `study.yaml`; one path or
+            several.
         indication, exam, history, technique: The order's texts; they stand before those of `study.yaml` and of headers.
         view: View of the one current image that has none in its header, or that alone makes up the study.
         prior: Images of an earlier study, as files or folders.
@@ -92,11 +93,13 @@ def read_study(
     Raises:
         InputError: for anything that cannot be used; the message names files only as a person typed them.
     """
+    listed = [paths] if isinstance(paths, Path | str) else paths
+    earlier = [prior] if isinstance(prior, Path | str) else prior
     return _Reader().read(
-        [Path(path) for path in paths],
+        [Path(path) for path in listed],
         given={"exam": exam, "indication": indication, "history": history, "technique": technique},
         view=view,
-        prior=[Path(path) for path in prior],
+        prior=[Path(path) for path in earlier],
         prior_report=Path(prior_report) if prior_report is not None else None,
     )
 

@@ -6,11 +6,7 @@ judged here: by its size, its pieces, its certainty, and the side of the patient
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wetread.errors import ToolError
@@ -25,8 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PRESENT = 128
-"""From this value of 255 a pixel belongs to a mask: probability 0.5."""
+    from wetread.imaging.masks import MaskQuality
 
 SAME_PLACE = 0.5
 """Two masks of different structures that share this part of their union show one thing, not two."""
@@ -137,9 +132,6 @@ def read_masks(
 ) -> list[StructureMask]:
     """Judge the masks of one answer and bring the usable ones into the image's own pixels.
 
-    The same answer for the same geometry is judged once a process: a replay gets the same arrays each time, and
-    judging them would be most of its work.
-
     Args:
         probabilities: uint8 [structures, rows, columns], 0 to 255, in the frame of the picture sent.
         names: Their structures.
@@ -147,123 +139,82 @@ def read_masks(
         image: The image.
         evidence: Id of the evidence they belong to.
     """
-    import numpy as np
-
-    digest = hashlib.sha256(np.ascontiguousarray(probabilities).data).digest()
-    key = (digest, names, frame, image.is_frontal, image.patient_right_on)
-    with _LOCK:
-        judged = _JUDGED.get(key)
-        if judged is not None:
-            _JUDGED.move_to_end(key)
-    if judged is None:
-        judged = _judge(probabilities, names, frame, image)
-        with _LOCK:
-            _JUDGED[key] = judged
-            while len(_JUDGED) > MAX_JUDGED:
-                _JUDGED.popitem(last=False)
-    return [replace(mask, evidence=evidence) for mask in judged]
-
-
-MAX_JUDGED = 32
-"""Answers whose masks are kept judged, some 30 KiB each."""
-
-_JUDGED: OrderedDict[Hashable, tuple[StructureMask, ...]] = OrderedDict()
-_LOCK = threading.Lock()
-
-
-def _judge(
-    probabilities: NDArray[np.uint8], names: tuple[str, ...], frame: Frame, image: StudyImage
-) -> tuple[StructureMask, ...]:
-    overlapping = _overlapping(probabilities, names)
-    return tuple(
-        StructureMask(name, "", reason=f"its mask is the same place as that of the {overlapping[name]}")
-        if name in overlapping
-        else _read(mask, STRUCTURES[name], frame, image)
-        for mask, name in zip(probabilities, names, strict=True)
-    )
-
-
-def _read(mask: NDArray[np.uint8], structure: Structure, frame: Frame, image: StudyImage) -> StructureMask:
-    import numpy as np
-
-    from wetread.imaging.masks import assess, largest_component
-    from wetread.imaging.png import encode_mask
+    from wetread.imaging.masks import assess
 
     content = frame.content
-    quality = assess(
-        mask,
-        pixels=content.rows * content.columns,
-        smallest=structure.smallest,
-        largest=structure.largest,
-        together=structure.together,
-    )
+    qualities = {
+        name: assess(
+            mask,
+            pixels=content.rows * content.columns,
+            smallest=STRUCTURES[name].smallest,
+            largest=STRUCTURES[name].largest,
+            together=STRUCTURES[name].together,
+        )
+        for mask, name in zip(probabilities, names, strict=True)
+    }
+    overlapping = _overlapping(probabilities, names, qualities)
+    return [
+        StructureMask(name, evidence, reason=f"its mask is the same place as that of the {overlapping[name]}")
+        if name in overlapping
+        else _read(mask, STRUCTURES[name], qualities[name], frame, image, evidence)
+        for mask, name in zip(probabilities, names, strict=True)
+    ]
+
+
+def _read(
+    mask: NDArray[np.uint8],
+    structure: Structure,
+    quality: MaskQuality,
+    frame: Frame,
+    image: StudyImage,
+    evidence: str,
+) -> StructureMask:
+    from wetread.imaging.masks import largest_component
+    from wetread.imaging.png import encode_runs
+    from wetread.imaging.runs import to_image
+
     if quality.problems or quality.centroid is None:
-        return StructureMask(structure.name, "", reason=f"its mask is {' and '.join(quality.problems)}")
+        return StructureMask(structure.name, evidence, reason=f"its mask is {' and '.join(quality.problems)}")
     x, _ = frame.to_image(quality.centroid)
     side = side_at(image, x)
     if structure.side is not None and side is not None and side not in (structure.side, Side.MIDLINE):
-        return StructureMask(structure.name, "", reason=f"its mask lies on the patient's {side.value}, which cannot be")
+        why = f"its mask lies on the patient's {side.value}, which cannot be"
+        return StructureMask(structure.name, evidence, reason=why)
     warnings: tuple[str, ...] = ()
     if structure.single and quality.components > 1:
         mask = largest_component(mask)
         warnings = (f"{structure.name}: {quality.components - 1} smaller pieces of the mask were left out",)
-    assert quality.box is not None
-    present, (top, left) = _in_image(mask, quality.box, frame)
-    rows, columns = np.flatnonzero(present.any(axis=1)), np.flatnonzero(present.any(axis=0))
-    whole = np.zeros((frame.image_rows, frame.image_columns), np.bool_)
-    whole[top : top + present.shape[0], left : left + present.shape[1]] = present
+    runs = to_image(mask, frame, quality.box)
+    box = runs.box
+    if box is None:
+        return StructureMask(structure.name, evidence, reason="its mask is too small for a pixel of the image")
     return StructureMask(
         name=structure.name,
-        evidence="",
-        png=encode_mask(whole),
-        area=int(np.count_nonzero(present)),
-        box=Box(x_min=left + columns[0], y_min=top + rows[0], x_max=left + columns[-1] + 1, y_max=top + rows[-1] + 1),
+        evidence=evidence,
+        png=encode_runs(runs),
+        area=runs.area,
+        box=box,
         side=structure.side if side is not None and structure.side is not None else side,
         probability=round(quality.probability, 3),
         warnings=warnings,
     )
 
 
-def _in_image(mask: NDArray[np.uint8], box: Box, frame: Frame) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """The part of `frame.to_image(mask) >= PRESENT` around a box of the mask, and its top left corner in the image.
-
-    Most of a mask is empty: enlarging the part that is not takes a fraction of the time. Equal but for the last bit of
-    the interpolation.
-    """
-    import numpy as np
-    from PIL import Image
-
-    source, content = frame.source, frame.content
-    around = frame.to_image(Box(x_min=box.x_min - 1, y_min=box.y_min - 1, x_max=box.x_max + 1, y_max=box.y_max + 1))
-    left, top = max(source.left, int(around.x_min)), max(source.top, int(around.y_min))
-    right = min(source.left + source.columns, int(around.x_max) + 1)
-    bottom = min(source.top + source.rows, int(around.y_max) + 1)
-    # What is cut out reaches further than the interpolation does, a pixel or, where the image is smaller, its scale.
-    across, down = content.columns / source.columns, content.rows / source.rows
-    x, y = (left - source.left) * across, (top - source.top) * down
-    x_end, y_end = (right - source.left) * across, (bottom - source.top) * down
-    first_x, first_y = max(0, int(x - across) - 2), max(0, int(y - down) - 2)
-    last_x, last_y = min(content.columns, int(x_end + across) + 3), min(content.rows, int(y_end + down) + 3)
-    inner = mask[
-        content.top + first_y : content.top + last_y,
-        content.left + first_x : content.left + last_x,
-    ]
-    part = Image.fromarray(np.ascontiguousarray(inner)).resize(
-        (right - left, bottom - top),
-        Image.Resampling.BILINEAR,
-        box=(x - first_x, y - first_y, x_end - first_x, y_end - first_y),
-    )
-    return np.asarray(part) >= PRESENT, (top, left)
-
-
-def _overlapping(probabilities: NDArray[np.uint8], names: tuple[str, ...]) -> dict[str, str]:
+def _overlapping(
+    probabilities: NDArray[np.uint8], names: tuple[str, ...], qualities: dict[str, MaskQuality]
+) -> dict[str, str]:
     """Left and right lung where both masks show the same place: each with the name of the other."""
     import numpy as np
 
-    if not {"left lung", "right lung"} <= set(names):
+    from wetread.imaging.runs import PRESENT
+
+    left, right = (qualities.get(name) for name in ("left lung", "right lung"))
+    if left is None or right is None or left.box is None or right.box is None:
         return {}
-    left, right = (probabilities[names.index(name)] >= PRESENT for name in ("left lung", "right lung"))
-    shared, both = np.count_nonzero(left & right), np.count_nonzero(left | right)
-    if shared == 0 or shared < SAME_PLACE * both:
+    rows = slice(int(max(left.box.y_min, right.box.y_min)), int(min(left.box.y_max, right.box.y_max)))
+    columns = slice(int(max(left.box.x_min, right.box.x_min)), int(min(left.box.x_max, right.box.x_max)))
+    one, other = (probabilities[names.index(name), rows, columns] for name in ("left lung", "right lung"))
+    shared = np.count_nonzero(np.minimum(one, other) >= PRESENT)
+    if shared == 0 or shared < SAME_PLACE * (left.area + right.area - shared):
         return {}
     return {"left lung": "right lung", "right lung": "left lung"}

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from wetread.imaging.geometry import Point
-from wetread.imaging.masks import Mask, block_sums, bounded
+from wetread.imaging.geometry import Mask, Point
+from wetread.imaging.masks import block_sums, bounded
 
 Polygon = tuple[Point, ...]
 """Corners in order, the last joined to the first; outer edges run clockwise on screen, holes the other way."""

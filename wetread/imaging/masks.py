@@ -6,18 +6,18 @@ word on whether a structure is there at all, so what cannot be right is told fro
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wetread.evidence import Box
+from wetread.imaging.geometry import Mask
+from wetread.imaging.parts import parts
 from wetread.imaging.png import encode_mask
+from wetread.imaging.runs import PRESENT, Integers, Runs, runs_of
 from wetread.values import Value
 
-Mask = NDArray[np.uint8]
-
-PRESENT = 128
 _LABEL_SIDE = 256
 
 Problem = Literal["empty", "scattered", "faint", "too large"]
@@ -72,8 +72,9 @@ def assess(
     """
     whole = pixels or mask.size
     present, (top, left) = bounded(mask)
-    area = int(np.count_nonzero(present))
-    if area == 0:
+    runs = runs_of(present)
+    area, centre = runs.area, runs.centroid
+    if centre is None:
         return MaskQuality(
             area=0,
             fraction=0,
@@ -86,9 +87,9 @@ def assess(
         )
     rows, columns = present.shape
     inside = mask[top : top + rows, left : left + columns]
-    mean = float(np.multiply(inside, present).sum(dtype=np.int64)) / area / 255
-    by_row, by_column = present.sum(axis=1, dtype=np.int64), present.sum(axis=0, dtype=np.int64)
-    _, sizes = _label(present)
+    total = int(np.multiply(inside, present).sum(axis=1, dtype=np.uint32).sum(dtype=np.int64))
+    mean = total / area / 255
+    _, sizes = _label(present, runs)
     share = float(sizes.max() / sizes.sum())
     fraction = area / whole
     problems: list[Problem] = []
@@ -107,10 +108,7 @@ def assess(
         largest=share,
         probability=mean,
         box=Box(x_min=left, y_min=top, x_max=left + columns, y_max=top + rows),
-        centroid=(
-            left + float(by_column @ (np.arange(columns) + 0.5)) / area,
-            top + float(by_row @ (np.arange(rows) + 0.5)) / area,
-        ),
+        centroid=(left + centre[0], top + centre[1]),
         problems=tuple(problems),
     )
 
@@ -121,12 +119,13 @@ def largest_component(mask: Mask) -> Mask:
     result = np.zeros_like(mask)
     if not present.any():
         return result
-    labels, sizes = _label(present)
+    runs = runs_of(present)
+    labels, sizes = _label(present, runs)
+    chosen = labels == int(np.argmax(sizes))
     rows, columns = present.shape
-    factor = _factor(rows, columns)
-    chosen = np.kron(labels == int(np.argmax(sizes)) + 1, np.ones((factor, factor), np.bool_))[:rows, :columns]
+    kept = Runs(runs.shape, runs.rows[chosen], runs.starts[chosen], runs.ends[chosen])
     window = slice(top, top + rows), slice(left, left + columns)
-    result[window] = np.where(chosen & present, mask[window], 0)
+    result[window] = np.where(kept.drawn(), mask[window], 0)
     return result
 
 
@@ -200,11 +199,30 @@ def _factor(rows: int, columns: int) -> int:
     return max(1, -(-max(rows, columns) // _LABEL_SIDE))
 
 
-def _label(present: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Parts, labelled from 1 on a grid of at most 256 x 256 (8 neighbours), and the area of each in grid units."""
-    from scipy import ndimage
+def _label(present: NDArray[np.bool_], runs: Runs) -> tuple[Integers, Integers]:
+    """The part of each run, and the area of each part in pixels.
 
-    coarse = block_sums(present, _factor(*present.shape))
-    labels, count = ndimage.label(coarse, structure=np.ones((3, 3), np.int8))
-    sizes = np.bincount(labels.ravel(), weights=coarse.ravel(), minlength=count + 1)[1:]
-    return labels, sizes.astype(np.float64)
+    Parts are told on a grid of at most 256 x 256 (8 neighbours): a crack of a pixel in a large mask parts nothing.
+    """
+    factor = _factor(*present.shape)
+    coarse = runs_of(_blocks(present, factor))
+    labels = parts(coarse)
+    width = coarse.shape[1]
+    at = np.searchsorted(
+        coarse.rows * width + coarse.starts, runs.rows // factor * width + runs.starts // factor, side="right"
+    )
+    of = labels[at - 1]
+    return of, np.bincount(of, weights=runs.ends - runs.starts).astype(np.int64)
+
+
+def _blocks(present: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
+    """Whether anything is set in each block of `factor` x `factor`."""
+    rows, columns = present.shape
+    high, wide = -(-rows // factor), -(-columns // factor)
+    padded = np.zeros((high * factor, wide * factor), np.bool_)
+    padded[:rows, :columns] = present
+    lines: NDArray[np.bool_] = np.logical_or.reduce(padded.reshape(high, factor, wide * factor), axis=1)
+    any_of = lines[:, ::factor].copy()
+    for offset in range(1, factor):
+        any_of |= lines[:, offset::factor]
+    return any_of

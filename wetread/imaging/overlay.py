@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wetread.evidence import Box
 from wetread.imaging.contours import Polygon, contours
-from wetread.imaging.masks import Mask
+from wetread.imaging.geometry import Mask
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont

@@ -12,6 +12,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from wetread.imaging.runs import Integers, Runs, runs_of
+
 Codes = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -51,54 +53,107 @@ def encode_gray(array: NDArray[np.uint8]) -> bytes:
 
 
 def encode_mask(present: NDArray[np.bool_]) -> bytes:
-    """A (rows, columns) boolean array as a 1-bit grayscale PNG, white where True.
-
-    The bytes depend on the pixels alone, on no library's version and no processor: masks are kept and compared by the
-    hash of their bytes. Runs are coded with the fixed Huffman code of RFC 1951 3.2.6, which suits masks well enough.
+    """A (rows, columns) boolean array as a 1-bit grayscale PNG, white where True; see `encode_runs`.
 
     Raises:
         ValueError: not a two-dimensional, non-empty boolean array.
     """
     if present.ndim != 2 or present.dtype != np.bool_ or present.size == 0:
         raise ValueError(f"a mask PNG is made of a bool (rows, columns) array, not {present.dtype} {present.shape}")
-    rows, columns = present.shape
-    packed = np.packbits(present, axis=1)
-    filtered = np.empty((rows, packed.shape[1] + 1), np.uint8)
-    filtered[:, 0] = _UP
-    filtered[0, 1:] = packed[0]
-    np.subtract(packed[1:], packed[:-1], out=filtered[1:, 1:])
-    data = filtered.ravel()
-    stream = b"\x78\x01" + _deflate_runs(data) + struct.pack(">I", zlib.adler32(data.data))
+    return encode_runs(runs_of(present))
+
+
+def encode_runs(runs: Runs) -> bytes:
+    """A mask as a 1-bit grayscale PNG, white where it is; its picture is not drawn on the way.
+
+    The bytes depend on the pixels alone, on no library's version and no processor: masks are kept and compared by the
+    hash of their bytes. Rows are filtered by Up. Repeated bytes are coded with the fixed Huffman code of RFC 1951
+    3.2.6, which suits masks well enough.
+
+    Raises:
+        ValueError: a picture without pixels.
+    """
+    rows, columns = runs.shape
+    if rows < 1 or columns < 1:
+        raise ValueError(f"a mask PNG is made of pixels, and {rows} x {columns} has none")
+    starts, values = _filtered(runs)
+    size = rows * _stride(columns)
+    lengths = np.diff(starts, append=size)
+    stream = b"\x78\x01" + _deflate_runs(values, lengths) + struct.pack(">I", _adler32(starts, lengths, values, size))
     header = struct.pack(">IIBBBBB", columns, rows, 1, 0, 0, 0, 0)
     return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", stream), _chunk(b"IEND", b"")))
 
 
-def _deflate_runs(data: NDArray[np.uint8]) -> bytes:
+def _stride(columns: int) -> int:
+    """Bytes of a row of bits with its filter type before it."""
+    return 1 + (columns + 7) // 8
+
+
+def _filtered(runs: Runs) -> tuple[Integers, Integers]:
+    """The filtered rows as runs of equal bytes: where each begins, and its byte.
+
+    What is summed up is by how much each byte differs from the one before. Where a run of pixels starts, the byte gains
+    the bits from there on, and the next one what is left to 255; where one ends, they lose as much. The filter, a
+    difference, is one of these too. All is counted modulo 256.
+    """
+    rows, columns = runs.shape
+    stride = _stride(columns)
+    size = rows * stride
+    pixels = np.concatenate((runs.starts, runs.ends))
+    at = np.concatenate((runs.rows, runs.rows)) * stride + 1 + (pixels >> 3)
+    gain = 255 >> (pixels & 7)
+    gain[runs.starts.size :] *= -1
+    rest = np.repeat((255, -255), runs.starts.size) - gain
+    steps = np.zeros(size + 2, np.uint8)
+    np.add.at(steps, np.concatenate((at, at + 1)), np.concatenate((gain, rest)).astype(np.uint8))
+    filtered = steps[:size].copy()
+    filtered[stride:] -= steps[: size - stride]
+    filtered[::stride] += _UP
+    filtered[1::stride] -= _UP
+    starts = np.flatnonzero(filtered != 0)
+    return starts, np.cumsum(filtered[starts], dtype=np.uint8).astype(np.int64)
+
+
+def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -> int:
+    """RFC 1950 section 8.2, of runs of equal bytes."""
+    base = 65521
+    first = (1 + int((values * lengths % base).sum())) % base
+    # A byte counts once for itself and once for each that follows it.
+    weights = lengths * (size - starts) - lengths * (lengths - 1) // 2
+    second = (size + int((weights % base * values).sum())) % base
+    return second << 16 | first
+
+
+def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
     """One final block of literals, and of matches at distance 1 for what repeats."""
     literals, matches = _literal_codes(), _match_codes()
-    starts = np.concatenate(([0], np.flatnonzero(data[1:] != data[:-1]) + 1))
-    repeats = np.diff(starts, append=data.size) - 1
-    full, rest = np.divmod(repeats, 258)
+    full, rest = np.divmod(lengths - 1, 258)
     # Every run: its byte; full matches; then one shorter match, or one or two literals more.
     matched = rest >= 3
     counts = 1 + full + np.where(matched, 1, rest)
-    run = np.repeat(np.arange(starts.size), counts)
-    place = np.arange(run.size) - np.repeat(np.cumsum(counts) - counts, counts)
-    value = data[starts].astype(np.int64)[run]
-    is_full = (place >= 1) & (place <= full[run])
-    is_rest = (place == full[run] + 1) & matched[run]
-    length = np.where(is_full, 258, np.where(is_rest, rest[run], 0))
-    codes = np.where(length > 0, matches[0][length], literals[0][value])
-    sizes = np.where(length > 0, matches[1][length], literals[1][value])
+    last = np.cumsum(counts)
+    codes, sizes = np.repeat(literals[0][values], counts), np.repeat(literals[1][values], counts)
+    ends = last[matched] - 1
+    codes[ends], sizes[ends] = matches[0][rest[matched]], matches[1][rest[matched]]
+    long = np.flatnonzero(full)
+    if long.size:
+        repeats = full[long]
+        places = np.arange(int(repeats.sum())) + np.repeat(
+            (last - counts + 1)[long] - np.cumsum(repeats) + repeats, repeats
+        )
+        codes[places], sizes[places] = matches[0][258], matches[1][258]
     # Block header: final, fixed code (3 bits, 0b011); block end: seven zeros.
-    ends = 3 + np.cumsum(sizes)
-    bits = np.zeros(int(ends[-1]) + 7 if sizes.size else 10, np.uint8)
-    bits[:2] = 1
-    begins = ends - sizes
-    for bit in range(int(sizes.max())):
-        here = sizes > bit
-        bits[begins[here] + bit] = (codes[here] >> bit) & 1
-    return np.packbits(bits, bitorder="little").tobytes()
+    stops = 3 + np.cumsum(sizes)
+    begins = stops - sizes
+    bits = int(stops[-1]) + 7
+    words = np.zeros((bits + 63) // 64 + 1, np.uint64)
+    words[0] = 3
+    word, shift = begins >> 6, (begins & 63).astype(np.uint64)
+    # No two codes share a bit, so that adding sets them. A code that does not fit goes on in the next word.
+    unsigned = codes.astype(np.uint64)
+    np.add.at(words, word, unsigned << shift)
+    np.add.at(words, word + 1, unsigned >> np.uint64(1) >> (np.uint64(63) - shift))
+    return words.astype("<u8").tobytes()[: (bits + 7) // 8]
 
 
 def _reversed(code: int, size: int) -> int:

@@ -40,7 +40,7 @@ _FROM = {
 
 
 def __getattr__(name: str) -> Any:
-    # on demand: who wants a scripted model need not wait for the phantom's numpy and scipy
+    # on demand: who wants a scripted model need not wait for the phantom's numpy
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)

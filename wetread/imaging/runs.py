@@ -1,0 +1,187 @@
+"""Masks as runs along their rows: what a mask is made of when it is brought into an image without being drawn there.
+
+An outline has thousands of pixels where its mask has millions. A mask that a model sent is brought into the image's
+own pixels by following its outline alone, exactly: in whole numbers, so that the same comes out on every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wetread.evidence import Box
+from wetread.imaging.geometry import Frame, Mask, Rectangle
+
+PRESENT = 128
+"""From this value of 255 a pixel belongs to a mask: probability 0.5."""
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The pixels of a mask: run n covers the columns `starts[n]` to `ends[n] - 1` of the row `rows[n]`.
+
+    Runs are in order, none is empty, and none overlaps another; two of one row may touch.
+
+    Attributes:
+        shape: Rows and columns of the picture that they lie in.
+    """
+
+    shape: tuple[int, int]
+    rows: Integers
+    starts: Integers
+    ends: Integers
+
+    @property
+    def area(self) -> int:
+        """Pixels in all runs."""
+        return int((self.ends - self.starts).sum())
+
+    @property
+    def box(self) -> Box | None:
+        """The bounding box (edges); None where there are no runs."""
+        if self.rows.size == 0:
+            return None
+        return Box(
+            x_min=int(self.starts.min()),
+            y_min=int(self.rows[0]),
+            x_max=int(self.ends.max()),
+            y_max=int(self.rows[-1]) + 1,
+        )
+
+    @property
+    def centroid(self) -> tuple[float, float] | None:
+        """Mean of the pixel centres, x and y; None where there are no runs."""
+        sizes = self.ends - self.starts
+        area = int(sizes.sum())
+        if area == 0:
+            return None
+        return float(sizes @ (self.starts + self.ends)) / (2 * area), float(sizes @ self.rows) / area + 0.5
+
+    def drawn(self) -> NDArray[np.bool_]:
+        """The mask as (rows, columns) booleans."""
+        rows, columns = self.shape
+        steps = np.zeros(rows * columns + 1, np.int8)
+        np.add.at(steps, self.rows * columns + self.starts, np.int8(1))
+        np.add.at(steps, self.rows * columns + self.ends, np.int8(-1))
+        return np.cumsum(steps[:-1], dtype=np.int8).astype(np.bool_).reshape(rows, columns)
+
+
+def runs_of(present: NDArray[np.bool_]) -> Runs:
+    """The runs of a (rows, columns) boolean array."""
+    rows, columns = present.shape
+    # A pixel of nothing after each row: no run goes on into the next.
+    edged = np.zeros((rows, columns + 1), np.bool_)
+    edged[:, :columns] = present
+    flat = edged.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat.size and flat[0]:
+        changes = np.concatenate(([0], changes))
+    row, starts = np.divmod(changes[::2], columns + 1)
+    return Runs((rows, columns), row, starts, changes[1::2] - row * (columns + 1))
+
+
+def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
+    """A mask in the frame of a prepared picture, as runs in the image.
+
+    An image pixel is in it where the mask, interpolated linearly between its pixel centres, is at least 128 at that
+    pixel's centre; beyond the outermost centres the mask goes on as it ends. Where the image is not smaller than the
+    content, this is `frame.to_image(mask) >= 128` without the rounding of the interpolation to eight bits.
+
+    Args:
+        mask: (rows, columns) uint8 in the prepared picture.
+        frame: From that picture to the image.
+        box: One in the prepared picture, edges between pixels, that holds all of the mask; looked for where not given.
+
+    Raises:
+        ValueError: a mask of another shape or type.
+    """
+    if mask.shape != (frame.rows, frame.columns) or mask.dtype != np.uint8:
+        raise ValueError(f"a mask here is uint8 {(frame.rows, frame.columns)}, not {mask.dtype} {mask.shape}")
+    source, content = frame.source, frame.content
+    part = mask[content.top : content.top + content.rows, content.left : content.left + content.columns]
+    window, top, left = _window(part, content, box)
+    high, wide = window.shape
+    # Cells lie between four pixel centres. The outline goes through those whose corners are not all alike.
+    inside = window >= PRESENT
+    across, down = inside[:, 1:] != inside[:, :-1], inside[1:] != inside[:-1]
+    mixed = across[1:] | across[:-1]
+    mixed |= down[:, 1:]
+    mixed |= down[:, :-1]
+    cells = np.flatnonzero(mixed)
+    cell_rows = cells // (wide - 1)
+
+    # The image rows whose centres lie in each row of cells. The centre of row t is at ((2t + 1) * m - n) / 2n between
+    # the centres of the m content rows, for n source rows: cell and remainder.
+    m, n = content.rows, source.rows
+    cell, into = np.divmod((2 * np.arange(n) + 1) * m - n, 2 * n)
+    bounds = np.searchsorted(cell, np.arange(top, top + high))
+    firsts, counts = bounds[:-1], np.diff(bounds)
+    repeats = counts[cell_rows]
+    last = np.cumsum(repeats)
+    of = np.repeat(np.arange(cells.size), repeats)
+    y = cell_rows[of]
+    rows = np.arange(of.size) + (firsts[cell_rows] - last + repeats)[of]
+    corner = cells[of] + y
+
+    # The mask on that row, times 2n, at the left and at the right edge of the cell.
+    below = into[rows]
+    above = 2 * n - below
+    flat = window.ravel()
+    before = flat[corner] * above + flat[corner + wide] * below
+    after = flat[corner + 1] * above + flat[corner + wide + 1] * below
+    least = PRESENT * 2 * n
+    crossed = np.flatnonzero((before >= least) != (after >= least))
+    rows, before, after = rows[crossed], before[crossed], after[crossed]
+    x = corner[crossed] - y[crossed] * wide
+    order = np.argsort(rows * wide + x, kind="stable")
+    rows, before, after, x = rows[order], before[order], after[order], x[order] + left
+
+    # The first image column whose centre lies beyond the crossing, by the same formula along the row.
+    m, n = content.columns, source.columns
+    step = after - before
+    rising = step > 0
+    need = (least - before) * 2 * n
+    beyond = np.where(rising, -(-need // np.where(rising, step, 1)), need // np.where(rising, -1, step) + 1)
+    columns = -(-(x * 2 * n + beyond + n - m) // (2 * m))
+    columns[x < 0] = 0
+    columns[x >= m - 1] = n
+    rows, starts, ends = rows[::2], columns[::2], columns[1::2]
+    some = ends > starts
+    return Runs(
+        (frame.image_rows, frame.image_columns),
+        rows[some] + source.top,
+        starts[some] + source.left,
+        ends[some] + source.left,
+    )
+
+
+def _window(part: Mask, content: Rectangle, box: Box | None) -> tuple[Mask, int, int]:
+    """The bounding box of what is present with a pixel around it, and the row and column where it begins.
+
+    Beyond the picture's edge there is nothing left and right, where runs end, and above and below the edge's own row.
+    """
+    if box is None:
+        present = part >= PRESENT
+        rows, columns = np.flatnonzero(present.any(axis=1)), np.flatnonzero(present.any(axis=0))
+        if rows.size == 0:
+            return np.zeros((2, 2), np.uint8), 0, 0
+        top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    else:
+        top, bottom = max(0, int(box.y_min) - content.top), min(content.rows, int(box.y_max) - content.top)
+        left, right = max(0, int(box.x_min) - content.left), min(content.columns, int(box.x_max) - content.left)
+        if bottom <= top or right <= left:
+            return np.zeros((2, 2), np.uint8), 0, 0
+    top, bottom, left, right = top - 1, bottom + 1, left - 1, right + 1
+    window = np.zeros((bottom - top, right - left), np.uint8)
+    inner = part[max(0, top) : bottom, max(0, left) : right]
+    y, x = max(0, -top), max(0, -left)
+    window[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+    if top < 0:
+        window[0] = window[1]
+    if bottom > content.rows:
+        window[-1] = window[-2]
+    return window, top, left

@@ -72,4 +72,5 @@ def _places(doc: Document) -> list[str]:
     places = [section.name for section in doc.report.sections]
     for system in doc.report.findings:
         places += [system.system, *(statement.id for statement in system.statements)]
+    places += [field.place for field in doc.report.fields]
     return [*places, "impression", *(line.where for line in doc.lines if line.statement is not None)]

@@ -1,23 +1,20 @@
 """CRT: critical findings, and whether it is told who was told of them.
 
-The list is `critical.json`: findings of the lexicon, some only with certain words in their sentence. It follows the
-ACR practice parameter for communication of diagnostic imaging findings.
+A drafted report has its critical results with their records, made by the list of its template and workspace. In a
+clinical text they are found by the built-in list, `prompts/reports/critical.yaml`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib import resources
-from typing import Any
 
 from wetread.reports.checks.base import Check, capital, named
 from wetread.reports.checks.document import Document, Line, pairs
 from wetread.reports.checks.kin import kinds_of
-from wetread.reports.model import Claim, Issue, Severity
-from wetread.values import Value
+from wetread.reports.critical import SECTION, CriticalRule, built_in
+from wetread.reports.model import Claim, CriticalResult, Issue, Report, Severity
 from wetread.vocabulary import Assertion, Change
 
 _TOLD = re.compile(
@@ -43,33 +40,15 @@ _WHEN = re.compile(
     re.IGNORECASE,
 )
 _KNOWN = frozenset({Change.UNCHANGED, Change.DECREASED, Change.RESOLVED})
+_ASKED = {"to": "to whom", "by": "by whom", "at": "when", "how": "how"}
 _OPEN = frozenset({"registered", "partial", "preliminary"})
 
 
-class Critical(Value):
-    """One entry of the list.
-
-    Attributes:
-        finding: Key of the lexicon; kinds of it count too.
-        words: If any are given, one of them must stand in the sentence.
-    """
-
-    finding: str
-    words: tuple[str, ...] = ()
-
-
-@cache
-def critical_findings() -> tuple[Critical, ...]:
-    """The default list."""
-    rows: list[dict[str, Any]] = json.loads(resources.files(__package__).joinpath("critical.json").read_text("utf-8"))
-    return tuple(Critical(**row) for row in rows)
-
-
-def critical_claims(lines: Sequence[Line], entries: Sequence[Critical] | None = None) -> Iterator[tuple[Line, Claim]]:
+def critical_claims(lines: Sequence[Line], rules: Sequence[CriticalRule] | None = None) -> Iterator[tuple[Line, Claim]]:
     """The claims of critical findings that are said to be present or uncertain, each with its line."""
     by_finding: dict[str, list[re.Pattern[str] | None]] = {}
-    for entry in critical_findings() if entries is None else entries:
-        by_finding.setdefault(entry.finding, []).append(_pattern(entry.words))
+    for rule in built_in().add if rules is None else rules:
+        by_finding.setdefault(rule.finding, []).append(_pattern(rule.words))
     for line, claim in pairs(lines):
         patterns = [pattern for kind in kinds_of(claim.finding or "") for pattern in by_finding.get(kind, ())]
         if any(pattern is None or _says(pattern, line.text) for pattern in patterns):
@@ -99,6 +78,11 @@ def not_communicated(doc: Document) -> Iterator[Issue]:
     A warning while the report is open, an error once it is final; for a reader's information where the finding is
     uncertain, or known and not worse.
     """
+    if doc.report is not None:
+        for result in doc.report.critical:
+            if len(result.communication.missing) == 4:
+                yield _about(doc, result, "CRT-1", _severity(doc.report, result), _untold(result.name))
+        return
     if _records(doc):
         return
     told: set[str] = set()
@@ -106,18 +90,20 @@ def not_communicated(doc: Document) -> Iterator[Issue]:
         if claim.finding is None or claim.finding in told:
             continue
         told.add(claim.finding)
-        final = doc.report is not None and doc.report.status not in _OPEN
         known = claim.change in _KNOWN or claim.assertion is Assertion.UNCERTAIN
-        severity: Severity = "error" if final else "info" if known else "warning"
-        message = (
-            f"{capital(named(claim.finding))} is a critical finding. "
-            "Say before signing who was told, by whom, when and how."
-        )
-        yield line.about("CRT-1", severity, message, claim, line.statement.evidence if line.statement else ())
+        yield line.about("CRT-1", "info" if known else "warning", _untold(named(claim.finding)), claim)
 
 
 def record_incomplete(doc: Document) -> Iterator[Issue]:
     """CRT-2: a communication of a critical finding does not say to whom or when."""
+    if doc.report is not None:
+        for result in doc.report.critical:
+            missing = result.communication.missing
+            if 0 < len(missing) < 4:
+                left = " and ".join(_ASKED[name] for name in missing)
+                said = f"The record of who was told of {result.name} does not say {left}."
+                yield _about(doc, result, "CRT-2", _severity(doc.report, result), said)
+        return
     records = _records(doc)
     if not records or next(critical_claims(doc.spoken), None) is None:
         return
@@ -127,6 +113,26 @@ def record_incomplete(doc: Document) -> Iterator[Issue]:
         line = records[0]
         message = f"The communication of a critical finding does not say {' and '.join(missing)}."
         yield line.issue("CRT-2", "warning", message)
+
+
+def _severity(report: Report, result: CriticalResult) -> Severity:
+    if report.status not in _OPEN:
+        return "error"
+    return "warning" if result.assertion is Assertion.PRESENT else "info"
+
+
+def _untold(name: str) -> str:
+    return f"{capital(name)} is a critical finding. Say before signing who was told, by whom, when and how."
+
+
+def _about(doc: Document, result: CriticalResult, code: str, severity: Severity, message: str) -> Issue:
+    """An issue at the first statement of a critical result."""
+    line = next((line for line in doc.lines if line.where in result.statements), None)
+    if line is None:
+        return Issue(code=code, severity=severity, message=message, where=SECTION)
+    claim = next((claim for claim in line.claims if claim.finding == result.finding), None)
+    evidence = line.statement.evidence if line.statement else ()
+    return line.issue(code, severity, message, *((claim.start, claim.end) if claim else ()), evidence=evidence)
 
 
 def _records(doc: Document) -> list[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from wetread.evidence import Box, Evidence, Observation, Region
+from wetread.reports.checks import form
 from wetread.reports.checks.base import Check, capital, named
 from wetread.reports.checks.document import Document, pairs
 from wetread.reports.checks.kin import is_abnormal, is_device, near, urgency
@@ -39,6 +40,7 @@ def evidence_missing(doc: Document) -> Iterator[Issue]:
         else:
             continue
         yield line.issue("GRD-1", "error", message, evidence=tuple(id for id in statement.evidence if id in doc.ledger))
+    yield from form.without_evidence(doc)
 
 
 def evidence_opposes(doc: Document) -> Iterator[Issue]:

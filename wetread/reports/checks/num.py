@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from wetread.evidence import Evidence
+from wetread.reports.checks import form
 from wetread.reports.checks.base import Check
 from wetread.reports.checks.document import Document, Line
 from wetread.reports.checks.kin import related
@@ -66,6 +67,7 @@ def number_unknown(doc: Document) -> Iterator[Issue]:
     if doc.drafted:
         if doc.has_ledger:
             yield from _not_in_ledger(doc)
+            yield from _field_not_in_ledger(doc)
         return
     given = _lengths(doc.findings)
     if not doc.findings:
@@ -101,6 +103,30 @@ def _not_in_ledger(doc: Document) -> Iterator[Issue]:
             yield line.issue(
                 "NUM-1", "warning" if whole else "error", message, found.start, found.end, statement.evidence
             )
+
+
+def _field_not_in_ledger(doc: Document) -> Iterator[Issue]:
+    """Numbers that an agent wrote into a form field: where it cites the order's texts, it may take them from there."""
+    for field in form.drafted(doc):
+        if field.type not in ("number", "text"):
+            continue
+        behind = [doc.ledger[id] for id in field.evidence if id in doc.ledger and doc.ledger[id].status == "ok"]
+        known = _known(behind)
+        texts = [text for one in behind for text in one.value.values() if isinstance(text, str)]
+        known += [number for text in texts for number in _numbers(text)]
+        for found in _numbers(field.shown):
+            if not _among(found, known):
+                yield Issue(
+                    code="NUM-1",
+                    severity="error",
+                    message=(
+                        f"{field.title}: {field.shown} is not among the numbers of the evidence cited. "
+                        "Write a measured number as a slot, {E<n>.<name>}, or leave the field empty."
+                    ),
+                    where=field.place,
+                    evidence=field.evidence,
+                )
+                break
 
 
 def _measured_otherwise(doc: Document, line: Line, found: _Found) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from wetread.reports.checks import form
 from wetread.reports.checks.base import Check
 from wetread.reports.checks.document import Document, Line
 from wetread.reports.model import Issue, Report, Severity
@@ -77,10 +78,12 @@ def _of_draft(report: Report) -> Iterator[Issue]:
             ]
             if not any(id in answered for statement in behind for id in statement.evidence):
                 yield _issue("error", f"{system.title} shows as normal, and no evidence assessed it.", system.system)
+    yield from form.required_empty(report)
 
 
 def unknown_field(doc: Document) -> Iterator[Issue]:
-    """SEC-2: a section that no template knows."""
+    """SEC-2: a section that no template knows; a form field that there is not, or a value that it does not take."""
+    yield from form.not_entered(doc)
     for name, length in doc.unknown.items():
         yield Issue(
             code="SEC-2",

@@ -330,3 +330,17 @@ def test_no_pattern_repeats_a_repeat() -> None:
     assert patterns()
     for name, pattern in patterns():
         assert not unbounded(parser.parse(pattern.pattern), False), name
+
+
+@pytest.mark.parametrize(
+    ("text", "anatomy"),
+    [
+        ("Right basilar atelectasis.", "lung_base"),
+        ("Bibasal atelectasis.", "lung_base"),
+        ("The largest mass lies behind the heart.", None),
+        ("Opacity adjacent to the aorta in the left upper lobe.", "upper_lobe"),
+        ("Mediastinal widening.", "mediastinum"),
+    ],
+)
+def test_where_a_finding_lies(text: str, anatomy: str | None) -> None:
+    assert one(text).anatomy == anatomy

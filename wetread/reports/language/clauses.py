@@ -55,6 +55,7 @@ class Target:
     sides: list[Side] = field(default_factory=list)
     sites: list[tuple[str, Side | None]] = field(default_factory=list)
     lead: Side | None = None
+    own_site: str | None = None
     placed: bool = False
     assertion: Assertion | None = None
     change: Change | None = None
@@ -119,6 +120,7 @@ def targets(clause: Sequence[Mark]) -> list[Target]:
     for index, mark in enumerate(clause):
         if mark.kind == FINDING:
             found.append(Target(mark.value, index, index, mark.first, mark.last))
+            found[-1].own_site = mark.site
             if mark.side:
                 found[-1].sides.append(mark.side)
             if mark.change:

@@ -35,6 +35,19 @@ _SIDES = {
     Side.BILATERAL: _BOTH_SIDES,
 }
 _PAIRED = frozenset(("bilateral", "bihilar", "biapical", "bibasilar", "bibasal"))
+_OWN_SITES = {
+    "basilar": "lung_base",
+    "basal": "lung_base",
+    "bibasilar": "lung_base",
+    "apical": "lung_apex",
+    "biapical": "lung_apex",
+    "hilar": "hilum",
+    "bihilar": "hilum",
+    "mediastinal": "mediastinum",
+    "paratracheal": "paratracheal_stripe",
+    "perihilar": "perihilar",
+    "axillary": "axilla",
+}
 _SIGNS = (",", ";", ":", "and", "&", "or", "nor", "/", "(", ")", ".", "+", "?", "-", "–", "—")
 
 
@@ -48,6 +61,7 @@ class Meaning(NamedTuple):
         change: The change that it also says, whatever its kind.
         state: The state that it also says of a site, such as `low` for "decreased" (lung volumes).
         verb: Whether it holds the verb of its clause.
+        site: For a finding, the site that its own words name: `lung_base` for "basilar atelectasis".
     """
 
     kind: str
@@ -56,6 +70,7 @@ class Meaning(NamedTuple):
     change: str | None = None
     state: str | None = None
     verb: bool = False
+    site: str | None = None
 
 
 class Mark(NamedTuple):
@@ -67,6 +82,7 @@ class Mark(NamedTuple):
     change: str | None
     state: str | None
     verb: bool
+    site: str | None
     first: int
     last: int
 
@@ -108,7 +124,8 @@ def _meanings(cues: dict[str, Any], changes: dict[str, Any], states: dict[str, A
     for words, kind, value, side in _sources(cues, change_of, state_of):
         if words not in found:
             verb = kind == VERB or (kind in (CUE, CHANGE, STATE) and words[0] in verbs)
-            found[words] = Meaning(kind, value, side, change_of.get(words), state_of.get(words), verb)
+            site = next((_OWN_SITES[word] for word in words if word in _OWN_SITES), None) if kind == FINDING else None
+            found[words] = Meaning(kind, value, side, change_of.get(words), state_of.get(words), verb, site)
     return found
 
 

@@ -135,6 +135,7 @@ def _bare_place(clause: Sequence[Mark], index: int) -> bool:
 def _after(clause: Sequence[Mark], target: Target, owned: set[int], heads: set[int]) -> list[int]:
     taken: list[int] = []
     device = _is_device(target)
+    beside = False
     start = max(target.at, target.site_at or 0) + 1
     for index in range(start, len(clause)):
         mark = clause[index]
@@ -151,7 +152,9 @@ def _after(clause: Sequence[Mark], target: Target, owned: set[int], heads: set[i
         if mark.kind in (SIDE, ANATOMY):
             if index in owned:
                 break
-            taken.append(index)
+            if not (beside and mark.kind == ANATOMY and mark.side is None):
+                taken.append(index)
+        beside = mark.is_cue("besides") or (beside and mark.kind != PREPOSITION)
     return taken
 
 

@@ -74,7 +74,7 @@ def _claims(target: Target, words: Sequence[Token]) -> list[Claim]:
     kinds = {finer[site]: (site, side) for site, side in target.sites if site in finer}
     claim = Claim(
         finding=finer.get(target.anatomy or "", target.finding),
-        anatomy=target.anatomy,
+        anatomy=target.anatomy or target.own_site,
         side=side_of(target.sides),
         assertion=target.assertion or Assertion.PRESENT,
         change=target.change,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -30,7 +31,7 @@ class ImageBank:
 
     def __init__(self, study: Study) -> None:
         self._images = {image.handle: image for image in study.images}
-        self._made: dict[Hashable, Future[Any]] = {}
+        self._works: dict[Hashable, _Work] = {}
         self._lock = threading.Lock()
 
     async def pixels(self, handle: str) -> NDArray[np.uint8]:
@@ -39,7 +40,7 @@ class ImageBank:
         Raises:
             InputError: the handle is unknown, or the file cannot be decoded.
         """
-        return await self._away(("pixels", handle), lambda: self.pixels_now(handle))
+        return await self._away(("pixels", handle), lambda: self._decode(handle))
 
     async def payload(self, handle: str, preparation: Preparation) -> Payload:
         """An image in one preparation, encoded.
@@ -47,7 +48,7 @@ class ImageBank:
         Raises:
             InputError: the handle is unknown, or the file cannot be decoded.
         """
-        return await self._away(("payload", handle, preparation), lambda: self.payload_now(handle, preparation))
+        return await self._away(("payload", handle, preparation), lambda: self._encode(handle, preparation))
 
     async def sha256(self, handle: str) -> str:
         """SHA-256 of an image's displayed pixels and shape (as `Payload.pixel_sha256` of `FULL`).
@@ -55,7 +56,7 @@ class ImageBank:
         Raises:
             InputError: the handle is unknown, or the file cannot be decoded.
         """
-        return await self._away(("sha256", handle), lambda: self.sha256_now(handle))
+        return await self._away(("sha256", handle), lambda: self._hash(handle))
 
     async def load(self) -> None:
         """Decode every image of the study, side by side: the early check that all of it can be read.
@@ -70,24 +71,31 @@ class ImageBank:
 
     def pixels_now(self, handle: str) -> NDArray[np.uint8]:
         """`pixels` for code that is not asynchronous: blocks this thread."""
-        image = self._image(handle)
-
-        def make() -> NDArray[np.uint8]:
-            array = read_pixels(image)
-            array.flags.writeable = False
-            return array
-
-        return self._once(("pixels", handle), make)
+        return self._once(("pixels", handle), lambda: self._decode(handle))
 
     def payload_now(self, handle: str, preparation: Preparation) -> Payload:
         """`payload` for code that is not asynchronous: blocks this thread."""
-        return self._once(
-            ("payload", handle, preparation), lambda: encode(*prepare(self.pixels_now(handle), preparation))
-        )
+        return self._once(("payload", handle, preparation), lambda: self._encode(handle, preparation))
 
     def sha256_now(self, handle: str) -> str:
         """`sha256` for code that is not asynchronous: blocks this thread."""
-        return self._once(("sha256", handle), lambda: pixel_sha256(self.pixels_now(handle)))
+        return self._once(("sha256", handle), lambda: self._hash(handle))
+
+    def _decode(self, handle: str) -> NDArray[np.uint8]:
+        array = read_pixels(self._image(handle))
+        array.flags.writeable = False
+        return array
+
+    def _encode(self, handle: str, preparation: Preparation) -> Payload:
+        image, full = self._image(handle), Preparation.FULL
+        if preparation is not full and (
+            preparation.frame(image.rows, image.columns) == full.frame(image.rows, image.columns)
+        ):
+            return self.payload_now(handle, full)  # the same picture is encoded once
+        return encode(*prepare(self.pixels_now(handle), preparation))
+
+    def _hash(self, handle: str) -> str:
+        return pixel_sha256(self.pixels_now(handle))
 
     def _image(self, handle: str) -> StudyImage:
         image = self._images.get(handle)
@@ -98,24 +106,52 @@ class ImageBank:
         return image
 
     async def _away(self, key: Hashable, make: Callable[[], T]) -> T:
-        made = self._made.get(key)
-        if made is not None and made.done() and made.exception() is None:
-            result: T = made.result()
+        with self._lock:
+            work = self._works.get(key)
+            new = work is None
+            if work is None:
+                work = self._works[key] = _Work()
+        if new:
+            try:
+                asyncio.get_running_loop().run_in_executor(None, self._quietly, key, make)
+            except RuntimeError:  # the loop is being shut down
+                with self._lock:
+                    del self._works[key]
+                raise
+        if work.future.done():
+            result: T = work.future.result()
             return result
-        return await asyncio.to_thread(make)
+        # Waiting takes no thread. Shielded, since others may be waiting for the same.
+        return await asyncio.shield(asyncio.wrap_future(work.future))
+
+    def _quietly(self, key: Hashable, make: Callable[[], object]) -> None:
+        with contextlib.suppress(Exception):  # those who wait are told
+            self._once(key, make)
 
     def _once(self, key: Hashable, make: Callable[[], T]) -> T:
-        # Whoever finds nothing computes at once in its own thread, so those who wait never wait for a thread.
+        # Whoever needs what nobody has begun to make makes it at once in its own thread, also where it stands in a
+        # thread's queue already: those who wait in a thread never wait for one.
         with self._lock:
-            made: Future[T] | None = self._made.get(key)
-            mine = made is None
-            if made is None:
-                made = self._made[key] = Future()
+            work = self._works.get(key)
+            if work is None:
+                work = self._works[key] = _Work()
+            mine, work.begun = not work.begun, True
         if mine:
             try:
-                made.set_result(make())
+                work.future.set_result(make())
             except BaseException as error:
                 with self._lock:
-                    del self._made[key]
-                made.set_exception(error)
-        return made.result()
+                    del self._works[key]
+                work.future.set_exception(error)
+        result: T = work.future.result()
+        return result
+
+
+class _Work:
+    """What is being made, or was."""
+
+    __slots__ = ("begun", "future")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.future: Future[Any] = Future()

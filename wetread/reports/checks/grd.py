@@ -109,6 +109,8 @@ def region_missing(doc: Document) -> Iterator[Issue]:
         if statement is None:
             continue
         behind = [one for one in cited(statement, doc.ledger) if one.status == "ok"]
+        # a measurement points at the masks that it was made on
+        behind += [used for one in behind for id in one.uses if (used := doc.ledger.get(id)) is not None]
         regions = [
             region
             for one in behind

@@ -114,6 +114,15 @@ def test_a_mistake_in_the_options_is_one_line(
 # --- read
 
 
+def test_a_template_of_the_workspace_is_read_by(bare: Path, chest: list[str]) -> None:
+    own = bare / "prompts" / "reports" / "mine"
+    own.mkdir(parents=True)
+    built_in = BUILT_IN.parent / "prompts" / "reports" / "chest-xray" / "template.yaml"
+    (own / "template.yaml").write_text(built_in.read_text("utf-8").replace("name: chest-xray", "name: mine"), "utf-8")
+    assert main(["read", *chest, "--simulated", "--template", "mine", "--out", "out"]) == 0
+    assert json.loads((bare / "out" / "report.json").read_bytes())["template"] == "mine"
+
+
 def test_nothing_configured_names_three_ways_on(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["read", str(RG1)]) == 2
     line = error_line(capsys)

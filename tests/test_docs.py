@@ -1,7 +1,8 @@
-"""The documentation is true: its Python blocks run, its console blocks print what they say, its links lead somewhere.
+"""The documentation is true: its Python blocks run, its commands print what they say, its links lead somewhere.
 
-A ```python block runs by itself. A ```console block holds commands (`$ ...`) with what they print; `...` stands for anything.
-Both run in an empty folder with `study/` (a phantom's PNG and its study.yaml) in it. A block headed by the comment
+A ```python block runs by itself; where a ```text block stands right under it, that is what it prints. A ```console
+block holds commands (`$ ...`), all of which succeed, with what they print; `...` stands for anything. All run in a
+folder with `study/` in it (a phantom's PNG and its study.yaml). A block under the comment
 `<!-- not run: reason -->` is left out.
 """
 
@@ -14,24 +15,43 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from _pytest.mark import ParameterSet
 
+from wetread.agents.budget import Limit
 from wetread.testing.phantom import chest_phantom
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"(?P<skip><!-- not run: [^>]+ -->\n)?^```(?P<kind>python|console)\n(?P<body>.*?)^```$", re.M | re.S)
-LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+BLOCK = re.compile(
+    r"(?P<skip><!-- not run: [^>]+ -->\n)?^```(?P<kind>python|console)\n(?P<body>.*?)^```$"
+    r"(?:\n+^```text\n(?P<printed>.*?)^```$)?",
+    re.M | re.S,
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
+
+SHEET = """\
+exam: XR Chest PA
+indication: Cough for two weeks.
+age: 61
+sex: F
+images:
+  - {file: frontal.png, view: PA, patient_right_on: left}
+"""
 
 
-def blocks(kind: str) -> Iterator[object]:
+def blocks(kind: str) -> list[ParameterSet]:
+    found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for match in BLOCK.finditer(text):
             if match["kind"] == kind and not match["skip"]:
                 line = text.count("\n", 0, match.start("body")) + 1
-                yield pytest.param(match["body"], id=f"{page.relative_to(ROOT)}:{line}")
+                found.append(pytest.param(match, id=f"{page.relative_to(ROOT)}:{line}"))
+    return found
 
 
 @pytest.fixture
@@ -42,55 +62,72 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "study"
     folder.mkdir()
     chest_phantom(seed=7).write_png(folder / "frontal.png")
-    (folder / "study.yaml").write_text(
-        "exam: XR Chest PA\nindication: Cough for two weeks.\nage: 61\nsex: F\nimages:\n  - {file: frontal.png, view: PA, patient_right_on: left}\n",
-        encoding="utf-8",
-    )
+    (folder / "study.yaml").write_text(SHEET, encoding="utf-8")
     return tmp_path
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_python_block_runs(code: str, workspace: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", code], cwd=workspace, capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_block_runs(block: re.Match[str], workspace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block["body"]], cwd=workspace, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
+    if block["printed"] is not None:
+        assert matches(done.stdout, block["printed"]), done.stdout
 
 
 def commands(body: str) -> Iterator[tuple[str, str]]:
-    """Each command of a console block with what it should print."""
+    """Each command of a console block with what it should print; lines that begin with `> ` go on with the command."""
     for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output
+        lines = part.split("\n")
+        command = [lines.pop(0)]
+        while lines and lines[0].startswith("> "):
+            command.append(lines.pop(0)[2:])
+        yield "\n".join(command), "\n".join(lines)
 
 
-def as_pattern(output: str) -> str:
-    lines = [".*" if line.strip() == "..." else re.escape(line).replace(r"\.\.\.", ".*") for line in output.strip().split("\n")]
-    return r"\s*" + "\n".join(lines) + r"\s*"
+def matches(said: str, shown: str) -> bool:
+    """Whether what was printed is what is shown, where `...` stands for anything."""
+    lines = [re.escape(line.strip() if line.strip() == "..." else line) for line in shown.strip().split("\n")]
+    pattern = "\n".join(lines).replace(re.escape("..."), ".*")
+    said = "\n".join(line.rstrip() for line in said.splitlines())
+    return re.fullmatch(rf"\s*{pattern}\s*", said, flags=re.S) is not None
 
 
-@pytest.mark.parametrize("body", blocks("console"))
-def test_console_block_prints_what_it_says(body: str, workspace: Path) -> None:
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100", "NO_COLOR": "1"}
-    for command, output in commands(body):
-        done = subprocess.run(["bash", "-c", command], cwd=workspace, env=environ, capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize("block", blocks("console"))
+def test_console_block_prints_what_it_says(block: re.Match[str], workspace: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
+    for command, shown in commands(block["body"]):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=workspace, env=environ, capture_output=True, text=True, timeout=120
+        )
         said = done.stdout + done.stderr
-        assert done.returncode == 0 or output, f"{command}: exit {done.returncode}\n{said}"
-        if output.strip():
-            said = "\n".join(line.rstrip() for line in said.splitlines())
-            assert re.fullmatch(as_pattern(output), said, flags=re.S), f"$ {command}\n{said}"
+        assert done.returncode == 0, f"$ {command}: exit {done.returncode}\n{said}"
+        assert not shown.strip() or matches(said, shown), f"$ {command}\n{said}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+    for name, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / name if name else page
+        assert target.exists(), f"{page.relative_to(ROOT)} links to {name}"
+        assert not anchor or anchor in anchors(target), f"{page.relative_to(ROOT)} links to {name}#{anchor}"
 
 
 def test_every_error_code_has_an_entry() -> None:
-    named = set(re.findall(r"^### `(WET-[A-Z0-9-]+)`", (ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), flags=re.M))
-    used: set[str] = set()
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^### `(WET-[A-Z0-9-]+)`$", page, flags=re.M))
+    used = {"WET-FAULT", *(f"WET-BUDGET-{limit.upper().replace('_', '-')}" for limit in get_args(Limit))}
     for name in ("wetread", "agents", "tools", "prompts", "scenarios"):
         for path in (ROOT / name).rglob("*.py"):
-            used |= set(re.findall(r"[\"'](WET-[A-Z]+-[A-Z0-9-]+[A-Z0-9])[\"']", path.read_text(encoding="utf-8")))
+            used |= set(re.findall(r"WET-[A-Z]+(?:-[A-Z0-9]+)+", path.read_text(encoding="utf-8")))
     assert used <= named, f"without an entry in docs/errors.md: {sorted(used - named)}"
     assert named <= used, f"documented, used nowhere: {sorted(named - used)}"
 

@@ -52,15 +52,15 @@ def open_endpoints(settings: Settings, *, simulated: bool) -> EndpointPort:
     return HttpEndpoints(settings)
 
 
-def open_model(settings: Settings) -> ChatModel:
-    """The chat model that the settings name.
+def open_model(settings: Settings, workspace: Path | None = None) -> ChatModel:
+    """The chat model that the settings name; the protocol knows the templates of the workspace too.
 
     Raises:
         ConfigError: it cannot be built from them.
     """
     from wetread.agents.models import chat_model
 
-    return chat_model(settings)
+    return chat_model(settings, workspace=workspace)
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def open_session(
         from wetread.insight.library import CaseLibrary
         from wetread.session import Session
 
-        model = open_model(settings)
+        model = open_model(settings, workspace)
         stack.push_async_callback(model.aclose)
         library = None
         if settings.library is not None:
@@ -94,7 +94,7 @@ async def open_session(
             library=library,
             modes=("simulated",) if simulated else (),
             workspace=workspace,
-            models=lambda name: chat_model(settings.model_copy(update={"model": name})),
+            models=lambda name: chat_model(settings, name, workspace=workspace),
         )
         yield await stack.enter_async_context(session)
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help report test check bench schemas lock clean
+.PHONY: help report test check bench mutation schemas lock clean
 
 help: ## List what there is to make.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -34,6 +34,9 @@ check: $(VENV)/.installed-dev ## Lint and type-check.
 
 bench: $(VENV)/.installed-dev ## Measure: prints a table, writes benchmarks/results/latest.json.
 	$(BIN)/python -m benchmarks
+
+mutation: $(VENV)/.installed-dev ## Plant errors in clean reports; print what the checks catch, per class.
+	$(BIN)/python -m wetread.testing.mutation_proof tests/data/clean_reports.jsonl
 
 schemas: $(VENV)/.installed-dev ## Write the published JSON Schemas anew.
 	$(BIN)/python -m wetread.reports.schema docs/schemas

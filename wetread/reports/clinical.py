@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 from wetread.errors import InputError
-from wetread.reports.checks.document import Document, Line, Order
-from wetread.reports.headings import BOTH, cut, section_of
-from wetread.reports.language import sentences
+from wetread.reports.checks.document import BOTH, Document, Line, Order
+from wetread.reports.language import BODY, sentences
+from wetread.reports.language.lexicon import read_data
+from wetread.reports.language.report import ParsedSection, split_sections
 from wetread.study import Study
 from wetread.vocabulary import Side
 
@@ -20,6 +22,11 @@ UNKNOWN = Order()
 MOST_CHARACTERS = 200_000
 """What stands behind that is not checked, and the answer says so; a long report has 10,000."""
 
+_SHORT = frozenset({"exam", "indication", "history", "technique", "comparison"})
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_BOTH = re.compile(
+    r"\b(?:findings?|observations?)\W{1,3}(?:and )?(?:impressions?|conclusions?|opinion)\b", re.IGNORECASE
+)
 _SEXES = {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M", "male": "M", "man": "M", "o": "O", "other": "O"}
 _DIGITS = re.compile(r"\s*0*(\d{1,3})(?:\.0+)?\s*(?:y(?:ears?)?(?: old)?)?\s*", re.IGNORECASE)
 
@@ -33,13 +40,15 @@ def from_text(
     study: Study | None = None,
 ) -> Document:
     """A whole text. Offsets of issues are into `text`."""
-    passages, headings = cut(text[:MOST_CHARACTERS])
-    lines = [
-        line
-        for passage in passages
-        for line in _lines("findings" if passage.section == BOTH else passage.section, text, passage.start, passage.end)
-    ]
-    return _document(lines, headings, {}, order, has_prior, today, study)
+    found = split_sections(text[:MOST_CHARACTERS])
+    headings = {section.name for section in found if section.heading}
+    if any(_BOTH.search(section.heading) for section in found):
+        headings.add(BOTH)
+    unheaded = headings.isdisjoint({"findings"})
+    runs = [run for section in found for run in _runs(section, text, split=unheaded and section.name in _SHORT)]
+    passages = [Line(name, name, start, text[start:end]) for name, start, end in runs]
+    lines = [line for one in passages for line in _lines(one)]
+    return _document(lines, passages, frozenset(headings), {}, order, has_prior, today, study)
 
 
 def from_sections(
@@ -51,7 +60,7 @@ def from_sections(
     study: Study | None = None,
 ) -> Document:
     """Named sections. Offsets of issues are into the section that they name."""
-    lines: list[Line] = []
+    passages: list[Line] = []
     headings: set[str] = set()
     unknown: dict[str, int] = {}
     left = MOST_CHARACTERS
@@ -60,11 +69,36 @@ def from_sections(
         if section is None:
             unknown[name] = len(text)
         elif text.strip() or section in ("findings", "impression"):
-            headings.add(section)
-        kept = "findings" if section == BOTH else section or "other"
-        lines += [Line(kept, name, line.start, line.text) for line in _lines(kept, text, 0, min(len(text), left))]
+            headings |= {section, BOTH} if _BOTH.search(name) else {section}
+        passages.append(Line(section or "other", name, 0, text[:left]))
         left = max(0, left - len(text))
-    return _document(lines, frozenset(headings), unknown, order, has_prior, today, study)
+    lines = [line for one in passages for line in _lines(one)]
+    return _document(lines, passages, frozenset(headings), unknown, order, has_prior, today, study)
+
+
+def section_of(name: str) -> str | None:
+    """The section that a heading or a field's name means; None for one that is not known."""
+    return _sections().get(" ".join(name.replace("_", " ").lower().split()))
+
+
+@cache
+def _sections() -> dict[str, str]:
+    return {spelling: section for section, spellings in read_data("sections.json").items() for spelling in spellings}
+
+
+def _runs(section: ParsedSection, text: str, *, split: bool) -> list[tuple[str, int, int]]:
+    """A section's text as (section, start, end).
+
+    Where no heading says findings, a paragraph after the short sections (indication, comparison, ...) is `body`: many
+    houses give the findings no heading.
+    """
+    first = section.start
+    while first < section.end and text[first].isspace():
+        first += 1
+    gap = _PARAGRAPH.search(text, first, section.end) if split else None
+    if gap is None:
+        return [(section.name, section.start, section.end)]
+    return [(section.name, section.start, gap.start()), (BODY, gap.end(), section.end)]
 
 
 def read_order(data: Mapping[str, Any]) -> Order:
@@ -103,13 +137,14 @@ def order_of(study: Study) -> Order:
     )
 
 
-def _lines(section: str, text: str, start: int, end: int) -> Iterator[Line]:
-    for begin, _, words in sentences(text[start:end]):
-        yield Line(section, section, start + begin, words)
+def _lines(passage: Line) -> Iterator[Line]:
+    for begin, _, words in sentences(passage.text):
+        yield Line(passage.section, passage.where, passage.start + begin, words)
 
 
 def _document(
-    lines: list[Line],
+    lines: Sequence[Line],
+    passages: Sequence[Line],
     headings: frozenset[str],
     unknown: Mapping[str, int],
     order: Order,
@@ -119,6 +154,7 @@ def _document(
 ) -> Document:
     return Document(
         lines=tuple(lines),
+        passages=tuple(passages),
         headings=headings,
         unknown=unknown,
         order=order,

@@ -48,7 +48,7 @@ def mod10_holds(code: str) -> bool:
 
 def wrong_code(doc: Document) -> Iterator[Issue]:
     """COD-1: a code with a wrong check digit, or one that its system cannot have."""
-    for line in doc.lines:
+    for line in doc.passages:
         for form, holds, system in ((_SNOMED, verhoeff_holds, "SNOMED CT"), (_LOINC, mod10_holds, "LOINC")):
             for match in form.finditer(line.text):
                 if not holds(match["code"]):

@@ -16,13 +16,34 @@ from wetread.vocabulary import Assertion, Change, Side
 LOST_FROM = 45
 """An abnormality of this urgency on must come back in the impression."""
 
-_NARROWED = re.compile(
-    r"\b(?:other|additional|further|new|interval|significant\w*|sizeable|sizable|large|definite\w*|convincing|discrete"
-    r"|residual|recurrent|frank|overt|gross|acute|displaced|focal|lobar|suspicious|dominant|obvious|longer|increas\w+"
-    r"|progress\w+|worsening|enlarg\w+|change|complicat\w+|tension|loculated|confluent|more|greater|measurable"
-    r"|substantial|appreciable|associated|underlying|superimposed|evolving|worrisome|aggressive|but|except|apart)\b",
+_NARROWED_ALL = re.compile(
+    r"\b(?:other|additional|further|new|interval|significant\w*|residual|recurrent|longer|increas\w+|decreas\w+"
+    r"|progress\w+|worsening|enlarg\w+|change|complicat\w+|more|greater|associated|superimposed|evolving|but|except"
+    r"|apart|acute)\b",
     re.IGNORECASE,
 )
+"""Words that narrow every item of a list that is denied."""
+_NARROWED = re.compile(
+    r"\b(?:sizeable|sizable|large|discrete|displaced|suspicious|dominant|tension|loculated|measurable|substantial"
+    r"|underlying|worrisome|aggressive|cavitating|spiculated|destructive|calcified|noncalcified|compressive)\b",
+    re.IGNORECASE,
+)
+"""Words that narrow the item before which they stand."""
+_THERE = re.compile(r"\b(?:that side|this side|same side|ipsilateral\w*|contralateral\w*|here|there$)\b", re.IGNORECASE)
+_SOFT_WORDS = """
+    focal lobar confluent definite obvious frank overt gross discernible appreciable visible radiographic clear
+    convincing segmental patchy
+"""
+_SOFT = frozenset(_SOFT_WORDS.split())
+"""Qualifiers that hardly narrow a denial: "no focal consolidation" beside a consolidation is for a reader to settle."""
+_OLD = frozenset({"old", "healed", "healing", "chronic", "remote"})
+_SECONDARY = frozenset(
+    {"mediastinal_shift", "tracheal_deviation", "air_fluid_level", "subcutaneous_emphysema", "vertebral_fracture"}
+)
+"""Signs that an impression may leave out for what they are a sign of."""
+_OF_THE_PAST = frozenset({"lobectomy", "mastectomy"})
+_KIND_TOO = {"hilar_mass": "mass", "mediastinal_mass": "mass", "pleural_nodule": "nodule"}
+_HEALED = re.compile(r"\b(?:old|healed|healing|chronic|remote|long-?standing|known)\b", re.IGNORECASE)
 _REST = re.compile(
     r"\b(?:otherwise|remain\w*|rest|elsewhere|except|apart|aside|besides|other than|outside|save|grossly"
     r"|of (?:any )?focal"
@@ -97,52 +118,64 @@ def present_and_absent(doc: Document) -> Iterator[Issue]:
             f"{capital(named(about.finding))}: {said} here and {before} in the {_place(there_)}: "
             f'"{_quoted(there_.text)}". One of the two is wrong.'
         )
-        severity: Severity = "error" if one.finding == claim.finding and is_plain(where.text) else "warning"
+        exact = one.finding == claim.finding and is_plain(where.text) and not claim.qualifiers
+        severity: Severity = "error" if exact else "warning"
         yield here.about("CON-1", severity, message, about, _ids(line, where))
 
 
 def _denied(absent: Claim, present: Claim) -> bool:
-    if absent.finding is None or present.finding is None or absent.finding not in kinds_of(present.finding):
+    if absent.finding is None or present.finding is None or present.change is Change.RESOLVED:
         return False
-    if present.change is Change.RESOLVED or absent.finding == "opacity" != present.finding:
+    kinds = kinds_of(present.finding) | {_KIND_TOO.get(present.finding, present.finding)}
+    if absent.finding not in kinds or absent.finding == "opacity" != present.finding:
         return False
     if absent.side in (None, Side.BILATERAL):
         sided = True
     else:
         sided = present.side is not None and sides_meet(absent.side, present.side)
-    elsewhere = (
-        absent.anatomy is not None and present.anatomy not in (None, absent.anatomy) and absent.anatomy != "lung"
-    )
-    return sided and not elsewhere
+    anywhere = absent.anatomy in (None, "lung", "pleura") or present.anatomy in (None, absent.anatomy)
+    return sided and anywhere
 
 
 def _narrowed(line: Line, claim: Claim) -> bool:
     """Whether a denial denies only a part: a large one, a new one, another one, or change and not presence."""
-    if claim.change is not None or claim.qualifiers:
+    if claim.change is not None or set(claim.qualifiers) - _SOFT or _THERE.search(line.text):
         return True
-    before = line.text[max(0, claim.start - 60) : claim.start]
-    before = re.split(r"[.;:]", before)[-1]
-    return _NARROWED.search(before) is not None or _NARROWED.search(line.text[claim.start : claim.end + 30]) is not None
+    before = re.split(r"[.;:]", line.text[max(0, claim.start - 80) : claim.start])[-1]
+    item = re.split(r",|\bor\b|\band\b", before)[-1]
+    after = re.split(r"[.;:,]|\bor\b|\band\b", line.text[claim.end : claim.end + 30])[0]
+    return bool(_NARROWED_ALL.search(before) or _NARROWED.search(item) or _NARROWED.search(after))
 
 
 def impression_only(doc: Document) -> Iterator[Issue]:
     """CON-2: the impression asserts a finding or device that the findings do not carry.
 
-    An error in a draft, whose impression must follow from its findings; a warning in a clinical text.
+    An error in a draft, whose impression must follow from its findings; a warning in a clinical text; for a reader's
+    information where a device has a wider name in the impression than in the findings.
     """
     if not doc.findings or not any(line.claims for line in doc.findings):
         return
     seen = [
         claim.finding
-        for _, claim in pairs(doc.findings, Assertion.PRESENT, Assertion.UNCERTAIN, Assertion.HISTORICAL)
+        for line in doc.findings
+        for claim in line.claims
         if claim.finding is not None
+        # a tube that was withdrawn or removed is spoken of too
+        and (claim.assertion is not Assertion.ABSENT or (claim.change is Change.RESOLVED and is_device(claim.finding)))
     ]
     told: set[str] = set()
     for line, claim in pairs(doc.impression, Assertion.PRESENT):
         finding = claim.finding
-        if finding is None or finding in told or not (is_abnormal(finding) or is_device(finding)):
+        if finding is None or finding in told or finding in _OF_THE_PAST:
+            continue
+        if not (is_abnormal(finding) or is_device(finding)):
             continue
         if any(speaks_for(one, finding) for one in seen) or (claim.change is Change.RESOLVED):
+            if is_device(finding) and finding not in seen and claim.change is not Change.RESOLVED:
+                told.add(finding)
+                other = next(one for one in seen if speaks_for(one, finding))
+                message = f"{capital(named(finding))} here, {named(other)} in the findings. Call it by one name."
+                yield line.about("CON-2", "info", message, claim, _ids(line))
             continue
         told.add(finding)
         message = f"{capital(named(finding))} stands in the impression, and nothing in the findings carries it."
@@ -193,7 +226,7 @@ def _at_odds(normal: Claim, abnormal: Claim) -> bool:
         and urgency(abnormal.finding) >= least
         and not other & kinds_of(abnormal.finding or "")
         # "the lungs are clear" after one side was named speaks of that side's lung
-        and not (normal.side is not None and abnormal.side is None)
+        and not (normal.side in (Side.LEFT, Side.RIGHT) and abnormal.side is None)
     )
 
 
@@ -217,6 +250,8 @@ def lost_from_impression(doc: Document) -> Iterator[Issue]:
     for line, claim in pairs(doc.findings, Assertion.PRESENT):
         finding = claim.finding
         if finding is None or finding in told or not is_abnormal(finding) or urgency(finding) < LOST_FROM:
+            continue
+        if finding in _SECONDARY or _OLD.intersection(claim.qualifiers) or _HEALED.search(line.text):
             continue
         if any(near(one, finding) or finding in _explains(one) for one in said):
             continue

@@ -19,7 +19,7 @@ from wetread.vocabulary import Assertion, Change
 
 _TOLD = re.compile(
     r"\b(?:communicat\w+|discuss\w+|telephon\w+|phoned|by phone|via (?:tele)?phone|notif\w+|informed|relayed|conveyed"
-    r"|paged?|bleeped?|alerted|called (?:to|through)|(?:was|were|been) called|rang|rung|spoke\w*|told|verbal(?:ly)?"
+    r"|paged?|bleeped?|alerted|(?<!so-)(?<!so )called|rang|rung|spoke\w*|told|verbal(?:ly)?"
     r"|acknowledged|handed over|hand(?:ed)?-?over|read[- ]?back|contacted|made aware|reported (?:to|directly)"
     r"|aware of)\b",
     re.IGNORECASE,
@@ -108,10 +108,10 @@ def record_incomplete(doc: Document) -> Iterator[Issue]:
     if not records or next(critical_claims(doc.spoken), None) is None:
         return
     said = " ".join(line.text for line in records)
-    missing = [what for what, words in (("whom", _WHOM), ("when", _WHEN)) if not words.search(said)]
-    if missing:
+    left = [what for what, words in (("whom", _WHOM), ("when", _WHEN)) if not words.search(said)]
+    if left:
         line = records[0]
-        message = f"The communication of a critical finding does not say {' and '.join(missing)}."
+        message = f"The communication of a critical finding does not say {' and '.join(left)}."
         yield line.issue("CRT-2", "warning", message)
 
 
@@ -132,7 +132,9 @@ def _about(doc: Document, result: CriticalResult, code: str, severity: Severity,
         return Issue(code=code, severity=severity, message=message, where=SECTION)
     claim = next((claim for claim in line.claims if claim.finding == result.finding), None)
     evidence = line.statement.evidence if line.statement else ()
-    return line.issue(code, severity, message, *((claim.start, claim.end) if claim else ()), evidence=evidence)
+    if claim is None:
+        return line.issue(code, severity, message, evidence=evidence)
+    return line.about(code, severity, message, claim, evidence)
 
 
 def _records(doc: Document) -> list[Line]:

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 from wetread.evidence import Evidence
-from wetread.reports.language import claims
+from wetread.reports.language import BODY, claims
 from wetread.reports.model import Claim, Issue, Report, Severity, Statement
 from wetread.study import Study
 from wetread.vocabulary import Assertion, Side
@@ -20,8 +20,8 @@ from wetread.vocabulary import Assertion, Side
 INPUTS = ("exam", "indication", "history", "technique")
 """Sections that come from the order or the header and not from the reader."""
 
-BODY = "body"
-"""What stands under no heading that is known."""
+BOTH = "findings and impression"
+"""Among `Document.headings`: one heading stands over both."""
 
 _SHOWN = frozenset({Assertion.PRESENT, Assertion.UNCERTAIN})
 _NONE = ("", "none", "none available", "not given", "not available", "nil", "n/a", "na", "unavailable", "-")
@@ -109,6 +109,7 @@ class Document:
 
     Attributes:
         lines: All lines in reading order.
+        passages: The same text uncut, a passage for each run under one heading.
         headings: Sections that the text has, empty ones included.
         unknown: Names of fields that no template knows, with their length.
         order: What is known beside the text.
@@ -120,6 +121,7 @@ class Document:
     """
 
     lines: tuple[Line, ...]
+    passages: tuple[Line, ...] = ()
     headings: frozenset[str] = frozenset()
     unknown: Mapping[str, int] = field(default_factory=dict)
     order: Order = Order()
@@ -196,6 +198,7 @@ def from_report(
     ]
     return Document(
         lines=tuple(lines),
+        passages=tuple(lines),
         headings=frozenset({*(section.name for section in report.sections), "findings", "impression"}),
         order=_order(report, study),
         told_prior=_told_prior(report, study),

@@ -46,11 +46,10 @@ _ORDERS = re.compile(
 
 def instruction(doc: Document) -> Iterator[Issue]:
     """INJ-1: something in an input, or in a text that is checked, reads like an instruction to a system."""
-    for line in doc.lines:
+    for line in doc.passages:
         if line.statement is not None:
             continue
-        match = _ORDERS.search(line.text)
-        if match is not None:
+        for match in _ORDERS.finditer(line.text):
             message = "This reads like an instruction to a system. Nothing acts on it; find out who wrote it, and why."
             yield line.issue("INJ-1", "warning", message, match.start(), match.end())
 

@@ -9,7 +9,7 @@ from wetread.reports.checks.base import SIDE_WORD, Check, capital, is_plain, nam
 from wetread.reports.checks.document import Document, Line, pairs
 from wetread.reports.checks.kin import is_device, kinds_of, related
 from wetread.reports.language import lexicon
-from wetread.reports.model import Claim, Issue
+from wetread.reports.model import Claim, Issue, Severity
 from wetread.vocabulary import Assertion, Side
 
 _ONE_SIDED = frozenset({Side.LEFT, Side.RIGHT})
@@ -28,6 +28,7 @@ _MANY = re.compile(
     r"|carina)\b",
     re.IGNORECASE,
 )
+_PLURAL = re.compile(r"(?:[^s]s|fissure)$", re.IGNORECASE)
 _SIDED_EXAM = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 
 
@@ -38,27 +39,52 @@ def impression_differs(doc: Document) -> Iterator[Issue]:
     """
     there = list(pairs(doc.findings, Assertion.PRESENT, Assertion.UNCERTAIN, Assertion.HISTORICAL))
     for line, claim in pairs(doc.impression):
-        if claim.side not in _ONE_SIDED or claim.finding is None:
+        side = _side(line, claim)
+        if side not in _ONE_SIDED or claim.finding is None:
             continue
         about = [(where, one) for where, one in there if one.finding and related(one.finding, claim.finding)]
-        said = {one.side for _, one in about if one.side is not None}
-        if not said or claim.side in said or not said <= _ONE_SIDED:
+        exact = [(where, one) for where, one in about if one.finding == claim.finding]
+        said = {_side(where, one) for where, one in about} - {None}
+        said_exactly = {_side(where, one) for where, one in exact} - {None}
+        if side in said and said_exactly == {_OTHER[side]} and len(exact) < len(about):
+            yield from _differs_from_its_like(line, claim, side, exact)
             continue
-        other = next(one for _, one in about if one.side is not None)
+        if not said or side in said or not said <= _ONE_SIDED:
+            continue
+        other = next(one for where, one in about if _side(where, one) is not None)
         spoken = frozenset().union(*(side_words(where.text) for where, _ in about))
         plain = (
-            side_words(line.text) == {claim.side.value}
-            and spoken == {_OTHER[claim.side].value}
-            and all(is_plain(where.text) for where, one in about)
-            and all(one.side is not None for _, one in about)
+            side_words(line.text) == {side.value}
+            and spoken == {_OTHER[side].value}
+            and all(is_plain(where.text) and _side(where, one) is not None for where, one in about)
         )
         where = next(where for where, one in about if one is other)
         message = (
-            f"{capital(named(claim.finding))}: {claim.side.value} here, "
-            f"{other.side.value if other.side else ''} in the findings. Settle the side on the images."
+            f"{capital(named(claim.finding))}: {side.value} here, {_OTHER[side].value} in the findings. "
+            "Settle the side on the images."
         )
-        evidence = _evidence(line, where)
-        yield line.about("LAT-1", "error" if plain else "warning", message, claim, evidence)
+        yield line.about("LAT-1", "error" if plain else "warning", message, claim, _evidence(line, where))
+
+
+def _differs_from_its_like(
+    line: Line, claim: Claim, side: Side, exact: Sequence[tuple[Line, Claim]]
+) -> Iterator[Issue]:
+    """The same name on the other side, where a kin of it lies on this one: for a reader to look at."""
+    if any(one.anatomy not in (None, claim.anatomy) for _, one in exact):
+        return
+    message = (
+        f"{capital(named(claim.finding))}: {side.value} here, and the findings name it on the {_OTHER[side].value}; "
+        f"on the {side.value} they name something like it."
+    )
+    yield line.about("LAT-1", "info", message, claim, _evidence(line, exact[0][0]))
+
+
+def _side(line: Line, claim: Claim) -> Side | None:
+    """A claim's side; for a device that is alone in its sentence also that of its tip."""
+    if claim.side is not None or not is_device(claim.finding):
+        return claim.side
+    words = side_words(line.text)
+    return Side(next(iter(words))) if len(words) == 1 and len(line.claims) == 1 else None
 
 
 def order_differs(doc: Document) -> Iterator[Issue]:
@@ -146,19 +172,31 @@ def place_differs(doc: Document) -> Iterator[Issue]:
 
 
 def side_missing(doc: Document) -> Iterator[Issue]:
-    """LAT-4: a finding that needs a side has none anywhere in the report."""
+    """LAT-4: a finding that needs a side has none anywhere in its section.
+
+    A warning; for a reader's information where there are several, or where the findings give the side.
+    """
     spoken = list(pairs(doc.spoken, Assertion.PRESENT))
-    sided = [c.finding for line in doc.lines for c in line.claims if c.finding is not None and _has_side(c)]
+    sided = [
+        (line.section, claim.finding)
+        for line, claim in pairs(doc.spoken, Assertion.PRESENT, Assertion.UNCERTAIN, Assertion.HISTORICAL)
+        if claim.finding is not None and _has_side(claim)
+    ]
     told: set[str] = set()
     for line, claim in spoken:
         needed = _NEEDED & kinds_of(claim.finding or "")
         if not needed or claim.finding is None or _has_side(claim) or needed & told:
             continue
-        if any(related(one, claim.finding) for one in sided) or _MANY.search(line.text) or side_words(line.text):
+        if _MANY.search(line.text) or side_words(line.text):
+            continue
+        named_in = {where for where, one in sided if related(one, claim.finding)}
+        if line.section in named_in:
             continue
         told |= needed
-        message = f"{capital(named(claim.finding))}: the report names no side. Say left, right or bilateral."
-        yield line.about("LAT-4", "warning", message, claim, line.statement.evidence if line.statement else ())
+        several = _PLURAL.search(line.text[claim.start : claim.end]) is not None
+        severity: Severity = "info" if several or (line.section == "impression" and named_in) else "warning"
+        message = f"{capital(named(claim.finding))}: no side is named. Say left, right or bilateral."
+        yield line.about("LAT-4", severity, message, claim, line.statement.evidence if line.statement else ())
 
 
 def _has_side(claim: Claim) -> bool:

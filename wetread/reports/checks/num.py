@@ -17,7 +17,7 @@ from wetread.reports.grounding import cited
 from wetread.reports.model import Issue, Severity
 
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\d-)(?<![A-Za-z]\d\d-)(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>\s?-?\s?(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|ml|cc|cm²|cm2|mm²|mm2|cm³|cm3|%|percent)(?!\w))?"
+    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\d-)(?<![A-Za-z]\d\d-)(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>\s?-?\s?(?i:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|ml|cc|cm²|cm2|mm²|mm2|cm³|cm3|%|percent)(?!\w))?"
     r"(?![\w]|[.,]\d)"
 )
 # vertebrae, ribs, interspaces, lobar segments and dates name places and days, they measure nothing
@@ -33,11 +33,13 @@ _JOINED = re.compile(r"\s{0,2}(?:x|×|by|to|and|-|–)\s{0,2}")
 _MILLIMETRES = {"mm": Decimal(1), "cm": Decimal(10)}
 _SPELT = re.compile(r"(?:milli|centi)met(?:er|re)s?")
 _EARLIER = re.compile(
-    r"\b(?:previous(?:ly)?|prior|formerly|earlier|was|were|from|compared (?:to|with)|versus|vs\.?)\b", re.I
+    r"\b(?:previous(?:ly)?|prior|formerly|earlier|was|were|from|compared (?:to|with)|versus|vs\.?)\b[^.;,\d]{0,24}$",
+    re.IGNORECASE,
 )
-_TO_COME = re.compile(
-    r"\b(?:recommend\w*|advi[sc]e\w*|should be|withdraw\w*|retract\w*|advanc\w*|pull\w*|repositio\w+|follow[- ]?up)\b",
-    re.I,
+_TO_MOVE = re.compile(
+    r"\b(?:by|withdraw\w*|retract\w*|advanc\w*|pull\w*|less than|greater than|larger than|under"
+    r"|within)\b[^.;\d]{0,24}$",
+    re.IGNORECASE,
 )
 _RATIO = re.compile(
     r"\b(?:cardio-?thoracic(?: ratio| index)?"
@@ -69,13 +71,15 @@ def number_unknown(doc: Document) -> Iterator[Issue]:
             yield from _not_in_ledger(doc)
             yield from _field_not_in_ledger(doc)
         return
-    given = _lengths(doc.findings)
     if not doc.findings:
         return
+    given = _lengths(doc.findings, earlier=True)
+    # the size at an earlier study may be known from elsewhere, unless the findings give it too
+    any_earlier = len(given) > len(_lengths(doc.findings))
     for line in doc.impression:
-        if _TO_COME.search(line.text):
-            continue
-        for found in _lengths((line,)):
+        for found in _lengths((line,), earlier=any_earlier):
+            if _TO_MOVE.search(line.text[max(0, found.start - 40) : found.start]):
+                continue
             if _among(found, given) or _swapped(found, given):
                 continue
             severity: Severity = "error" if _measured_otherwise(doc, line, found) else "warning"
@@ -202,7 +206,7 @@ def _lengths(lines: Iterable[Line], *, earlier: bool = False) -> list[_Found]:
         for line in lines
         for found in _numbers(line.text)
         if found.unit in _MILLIMETRES
-        and (earlier or not _EARLIER.search(line.text[max(0, found.start - 24) : found.start]))
+        and (earlier or not _EARLIER.search(line.text[max(0, found.start - 40) : found.start]))
     ]
 
 

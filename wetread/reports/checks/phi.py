@@ -89,7 +89,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
 
 def identifier(doc: Document) -> Iterator[Issue]:
     """PHI-1: what reads like an identifier of a person. The message does not repeat it."""
-    for line in doc.lines:
+    for line in doc.passages:
         taken: list[tuple[int, int]] = []
         for what, severity, form in _FORMS:
             for match in form.finditer(line.text):

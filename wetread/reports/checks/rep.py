@@ -25,16 +25,19 @@ def repeated(doc: Document) -> Iterator[Issue]:
 
 
 def _within(lines: Sequence[Line]) -> Iterator[Issue]:
-    seen: dict[tuple[str, ...], Line] = {}
+    seen: set[tuple[str, ...]] = set()
     for line in lines:
-        words = tokens(line.text)
-        key = tuple(sorted(word.word for word in words if word.word not in _FRAME))
-        if len(key) < _LEAST or ":" in line.text[-2:]:
-            continue
-        if key in seen:
+        said = False
+        keys = set()
+        # what a semicolon parts is a statement of its own
+        for part in dict.fromkeys((line.text, *line.text.split(";"))):
+            key = tuple(sorted(word.word for word in tokens(part) if word.word not in _FRAME))
+            if len(key) >= _LEAST and not part.rstrip().endswith(":"):
+                said = said or key in seen
+                keys.add(key)
+        if said:
             yield line.issue("REP-1", "warning", "This is said before, in the same section. Say it once.")
-        else:
-            seen[key] = line
+        seen |= keys
 
 
 CHECKS = (Check("REP-1", "The same statement twice", repeated),)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wetread.reports.checks import form
 from wetread.reports.checks.base import Check
-from wetread.reports.checks.document import Document, Line
+from wetread.reports.checks.document import BOTH, Document, Line
 from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.slots import NOT_MEASURED
 from wetread.reports.systems import NOTHING_SAID
@@ -22,6 +22,7 @@ _PLACEHOLDER = re.compile(
     + r"|"
     r"\{[^{}]{0,80}\}|\b(?:TBD|TODO)\b"
 )
+_RULE = 5
 _LEGITIMATE = frozenset({"[removed]", "[cut]", "[date]", "[name]", "[deidentified]", "[redacted]", "<data>"})
 _NAMING = re.compile(
     r"(?:\b(?:dr|doctor|mr|mrs|ms|prof)\.?|\b(?:on|at|dated|from|of|since|with|to|study|by))[ \n]{1,3}$", re.I
@@ -32,9 +33,9 @@ def required_missing(doc: Document) -> Iterator[Issue]:
     """SEC-1: a required section or system is missing or empty, or a system is not assessed.
 
     In a draft: an error where nothing is said of what was looked at, and where a system shows as normal without any
-    evidence; a warning where no tool looked or the statements do not cover it; for information where a reason is given.
-    In a clinical text: a warning where findings or impression is missing, an error where both are; nothing where the text has no
-    headings at all, for then nobody can tell.
+    evidence; a warning where no tool looked or the statements do not cover it; for information where a reason is
+    given. In a clinical text: a warning where findings or impression is missing, an error where both are; nothing where
+    the text has no headings at all, for then nobody can tell.
     """
     if doc.report is not None:
         yield from _of_draft(doc.report)
@@ -43,7 +44,7 @@ def required_missing(doc: Document) -> Iterator[Issue]:
         return
     there = {
         "findings": any(line.claims or line.section == "findings" for line in doc.findings),
-        "impression": bool(doc.impression) or "findings and impression" in doc.headings,
+        "impression": bool(doc.impression) or BOTH in doc.headings,
     }
     severity: Severity = "warning" if any(there.values()) else "error"
     for name, found in there.items():
@@ -101,13 +102,19 @@ def placeholder_left(doc: Document) -> Iterator[Issue]:
     In a clinical text, blanks that de-identified texts use (`___`, XXXX) are warnings in findings and impression, and
     for a reader's information where a date or a name may have stood.
     """
-    for line in doc.lines:
+    for line in doc.passages:
         if doc.drafted and line.statement is None:
             continue
         for match in _PLACEHOLDER.finditer(line.text):
-            if match[0].lower() in _LEGITIMATE:
+            if match[0].lower() in _LEGITIMATE or _is_rule(line.text, match):
                 continue
             yield line.issue("SEC-3", _severity(doc, line, match), _words(match[0]), match.start(), match.end())
+
+
+def _is_rule(text: str, match: re.Match[str]) -> bool:
+    """Whether a row of signs has a line to itself: it parts the text."""
+    before, after = text[: match.start()].rsplit("\n", 1)[-1], text[match.end() :].split("\n", 1)[0]
+    return len(match[0]) >= _RULE and not before.strip() and not after.strip()
 
 
 def _severity(doc: Document, line: Line, match: re.Match[str]) -> Severity:

@@ -21,6 +21,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from wetread.agents.budget import Limit
+from wetread.events import EVENTS
 from wetread.testing.phantom import chest_phantom
 
 ROOT = Path(__file__).parents[1]
@@ -131,6 +132,18 @@ def test_every_error_code_has_an_entry() -> None:
             used |= set(re.findall(r"WET-[A-Z]+(?:-[A-Z0-9]+)+", path.read_text(encoding="utf-8")))
     assert used <= named, f"without an entry in docs/errors.md: {sorted(used - named)}"
     assert named <= used, f"documented, used nowhere: {sorted(named - used)}"
+
+
+def test_every_event_is_in_the_table() -> None:
+    page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    table = page.partition("## Events")[2].partition("\n## ")[0]
+    named = {
+        name
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert named == set(EVENTS.json_schema()["discriminator"]["mapping"])
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="asks git which files there are")

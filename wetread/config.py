@@ -29,6 +29,9 @@ from wetread.errors import ConfigError
 from wetread.values import Value
 from wetread.yamlfile import nearest
 
+STORE_FILE = Path(".wetread") / "store.db"
+"""Where a workspace's store is, from the workspace."""
+
 FILE_NAME = "wetread.toml"
 MAX_FILE_BYTES = 1_000_000
 
@@ -115,6 +118,8 @@ class Settings(Value):
     """For `azure:` alone."""
     library: Path | None = None
     """The case library for retrieval."""
+    store: str | None = Field(default=None, repr=False)
+    """Where reports are kept: a file, or a URL, which may hold a password."""
 
     @field_validator("model")
     @classmethod
@@ -210,6 +215,7 @@ VARIABLES: tuple[str, ...] = (
     *(variable(name, field) for name in ENDPOINT_NAMES for field in _FIELDS),
     "WETREAD_MODEL",
     "WETREAD_LIBRARY",
+    "WETREAD_STORE",
     *(names[""] for names in _MODEL_VARIABLES.values()),
 )
 """The variables of wetread's own; the vendor's (`HLS_MODEL_ENDPOINTS`, `OPENAI_API_KEY`, ...) are read besides."""
@@ -237,6 +243,7 @@ class _File(Value):
     model_api_key: str | None = None
     model_api_version: str | None = None
     library: str | None = None
+    store: str | None = None
 
 
 def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -263,14 +270,18 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.en
         if settings is not None:
             endpoints[name] = settings
     found: dict[str, tuple[Any, str]] = {}
-    for field in ("model", "library", *_MODEL_VARIABLES):
+    for field in ("model", "library", "store", *_MODEL_VARIABLES):
         value = getattr(file, field)
         if value is not None:
-            found[field] = (folder / value if field == "library" else value, _at(text, field))
+            if field == "library" or (field == "store" and "://" not in value):
+                value = folder / value
+            found[field] = (str(value) if field == "store" else value, _at(text, field))
     if "WETREAD_MODEL" in env:
         found["model"] = (env["WETREAD_MODEL"], "WETREAD_MODEL")
     if "WETREAD_LIBRARY" in env:
         found["library"] = (Path(env["WETREAD_LIBRARY"]), "WETREAD_LIBRARY")
+    if "WETREAD_STORE" in env:
+        found["store"] = (env["WETREAD_STORE"], "WETREAD_STORE")
     kind = str(found.get("model", ("protocol", ""))[0]).partition(":")[0]
     for field, names in _MODEL_VARIABLES.items():
         own, vendors = names[""], names.get(kind, "")

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wetread.apps.output import show_report, write_files
+from wetread.apps.stores import check_store, keep_draft
 from wetread.apps.terminal import Progress, note
 from wetread.apps.wiring import open_session, settings_for
 from wetread.errors import ReadingError
 
 if TYPE_CHECKING:
+    from wetread.events import Event
     from wetread.study import Study
 
 SIMULATED = "SIMULATED: the answers are made up by wetread's simulator and mean nothing about a patient."
@@ -27,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
 async def _read(options: argparse.Namespace) -> int:
     workspace = Path(options.workspace)
     settings = settings_for(workspace, options.model)
+    check_store(options.store, settings, workspace)
+    happened: list[Event] = []
     async with open_session(
         _study(options), settings, simulated=options.simulated, template=options.template, workspace=workspace
     ) as session:
@@ -37,10 +41,14 @@ async def _read(options: argparse.Namespace) -> int:
         with Progress() as progress:
             async for event in session.send("Draft the report."):
                 progress(event)
+                happened.append(event)
         report = session.result()
         folder = Path(options.out) if options.out else Path("wetread-out") / _name(options.study[0])
         names = await write_files(session, folder, workspace)
+        kept = await asyncio.to_thread(keep_draft, options.store, settings, workspace, session, happened)
     show_report(report, as_json=options.json)
+    if kept:
+        note(f"Kept as {kept}")
     note(f"Written to {folder}: {', '.join(names)}")
     if all(system.status == "not_assessed" for system in report.findings):
         raise ReadingError(

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wetread.artifacts import Artifact
+from wetread.artifacts import Artifact, ArtifactStore
 from wetread.errors import StoreError
 from wetread.store.tables import artifacts
 from wetread.values import sha256_hex
@@ -17,6 +17,7 @@ from wetread.values import sha256_hex
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from wetread.reports.model import Report
     from wetread.store.engine import Database
 
 _STALE_S = 24 * 3600.0
@@ -60,6 +61,16 @@ class ArtifactShelf:
         with self._database.reading() as connection:
             row = connection.execute(artifacts.select().where(artifacts.c.handle == handle)).first()
         return None if row is None else Artifact.model_validate(dict(row._mapping))
+
+    def load(self, report: Report) -> ArtifactStore:
+        """Those artifacts of a report that were kept, as renderings and exports take them. Errors as of `get`."""
+        loaded = ArtifactStore()
+        for handle in dict.fromkeys(handle for evidence in report.evidence for handle in evidence.artifacts):
+            known = self.describe(handle)
+            data = self.get(handle) if known is not None else None
+            if known is not None and data is not None:
+                loaded.put(handle.partition(":")[0], data, known.media_type, known.summary)
+        return loaded
 
     def write(self, data: bytes) -> None:
         """Put bytes on the disk, where they are found by their hash. Nothing is done where they are there already.

@@ -142,9 +142,7 @@ def known(connection: Connection, sha256: str) -> Entry | None:
     return None if row is None else _entry(row)
 
 
-def insert(
-    connection: Connection, report: Report, session: str | None = None, *, source: bytes | None = None
-) -> Entry:
+def insert(connection: Connection, report: Report, session: str | None = None, *, source: bytes | None = None) -> Entry:
     """Keep a version within a write transaction; see `Reports.put`."""
     content = canonical_json(orjson.loads(source) if source is not None else report.model_dump(mode="json"))
     if parse_report(content).sha256 != report.sha256:

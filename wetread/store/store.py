@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from wetread.artifacts import ArtifactStore
+from wetread.config import STORE_FILE
 from wetread.errors import StoreError
 from wetread.store import reports as _reports
 from wetread.store import sessions as _sessions
@@ -21,10 +22,6 @@ from wetread.store.sessions import Sessions
 if TYPE_CHECKING:
     from wetread.events import Event
     from wetread.reports.model import Report
-
-FOLDER = ".wetread"
-"""Where a workspace's store is."""
-FILE_NAME = "store.db"
 
 
 class Store:
@@ -63,7 +60,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        folder = artifacts or (database.path.parent if database.path else Path(FOLDER)) / "artifacts"
+        folder = artifacts or (database.path.parent if database.path else STORE_FILE.parent) / "artifacts"
         store = cls(database, folder)
         if not database.read_only:
             store.artifacts.sweep()
@@ -107,11 +104,6 @@ class Store:
                 enter(connection, artifact)
             session = _sessions.insert(connection, report, events)
             return _reports.insert(connection, report, session)
-
-
-def workspace_store(workspace: Path) -> Path:
-    """Where the store of a workspace is, or would be."""
-    return workspace / FOLDER / FILE_NAME
 
 
 def _make_folder(path: Path, *, create: bool) -> None:

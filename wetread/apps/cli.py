@@ -2,9 +2,8 @@
 
 `argparse` rather than a larger library: with it `wetread --help` costs little more than starting Python.
 
-Exit codes: 0 done, 1 a scenario differed or the store is not as it was written, 2 bad input or configuration or a
-review that is refused, 3 no report could be drafted, 130 cancelled. Reports and JSON go to stdout; progress, notices
-and errors to stderr.
+Exit codes: 0 a report was drafted, 1 a scenario differed, 2 bad input or configuration, 3 no report could be drafted,
+130 cancelled. Reports and JSON go to stdout; progress, notices and errors to stderr.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 
 OK, DIFFERED, BAD_INPUT, NO_REPORT, CANCELLED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
@@ -160,7 +158,6 @@ def _parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _index(commands)
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
-    add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser
 
 
@@ -205,9 +202,6 @@ def _read(commands: Commands[_Parser]) -> None:
         "--model", metavar="MODEL", help="protocol, openai:NAME, azure:DEPLOYMENT or compatible:NAME (WETREAD_MODEL)"
     )
     command.add_argument("--out", metavar="DIR", help="folder for the report; wetread-out/<study> by default")
-    command.add_argument(
-        "--store", metavar="WHERE", help="keep it in this store too, made if need be (WETREAD_STORE, .wetread/store.db)"
-    )
     command.add_argument("--simulated", action="store_true", help="simulated endpoints: findings mean nothing")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     _workspace(command)

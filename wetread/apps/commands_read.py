@@ -16,6 +16,7 @@ from wetread.errors import ReadingError
 
 if TYPE_CHECKING:
     from wetread.events import Event
+    from wetread.reports.model import Report
     from wetread.study import Study
 
 SIMULATED = "SIMULATED: the answers are made up by wetread's simulator and mean nothing about a patient."
@@ -51,12 +52,24 @@ async def _read(options: argparse.Namespace) -> int:
         note(f"Kept as {kept}")
     note(f"Written to {folder}: {', '.join(names)}")
     if all(system.status == "not_assessed" for system in report.findings):
-        raise ReadingError(
-            "WET-READING-NOTHING",
-            "Nothing could be assessed: every tool failed or abstained, as the report says.",
-            "`wetread doctor` tells what is configured and reachable.",
-        )
+        raise _nothing(report)
     return 0
+
+
+def _nothing(report: Report) -> ReadingError:
+    """Why a report assesses nothing. It holds what the order says all the same, and fields for a person to fill."""
+    code, message = "WET-READING-NOTHING", "Nothing could be assessed"
+    if all(evidence.tool == "study_context" for evidence in report.evidence):
+        return ReadingError(
+            code,
+            f"{message}: template {report.template} asks no tool to look at the images.",
+            "A person can fill in the report; --template names another template.",
+        )
+    return ReadingError(
+        code,
+        f"{message}: every tool failed or abstained, as the report says.",
+        "`wetread doctor` tells what is configured and reachable.",
+    )
 
 
 def _study(options: argparse.Namespace) -> Study:

@@ -38,7 +38,7 @@ class FieldSpec(Value):
         choices: Of a menu.
         system: Key of the system that it belongs to.
         required: Whether signing looks at it.
-        unfilled: What signing does where it is required and empty: prohibit, alert or silent.
+        unfilled: What signing does where it is required and empty: prohibit, alert (where nothing is said) or silent.
         loinc: LOINC code of what it asks.
         radlex: RadLex id of what it asks.
         computed: The rule by which code fills it; nobody else does.
@@ -51,10 +51,15 @@ class FieldSpec(Value):
     choices: tuple[str, ...] = ()
     system: str | None = None
     required: bool = False
-    unfilled: Unfilled = "alert"
+    unfilled: Unfilled = "silent"
     loinc: str | None = Field(default=None, pattern=r"^[0-9]{1,5}-[0-9]$")
     radlex: str | None = Field(default=None, pattern=r"^RID[0-9]{1,6}$")
     computed: Literal["fleischner_2017"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _asked_for(cls, data: Any) -> Any:
+        return {"unfilled": "alert", **data} if isinstance(data, dict) and data.get("required") is True else data
 
     @field_validator("choices", mode="before")
     @classmethod
@@ -75,6 +80,8 @@ class FieldSpec(Value):
             raise ValueError(f"field '{self.name}': a choice is listed twice")
         if self.unit is not None and self.type != "number":
             raise ValueError(f"field '{self.name}': only a number has a unit")
+        if self.unfilled != "silent" and not self.required:
+            raise ValueError(f"field '{self.name}': signing asks for required fields only; add required: true")
         if self.computed is not None and (self.type != "text" or self.required):
             raise ValueError(f"field '{self.name}': what code fills is a text, and not required")
         return self
@@ -234,7 +241,7 @@ def _empty(spec: FieldSpec) -> ReportField:
         loinc=spec.loinc,
         radlex=spec.radlex,
         required=spec.required,
-        unfilled=spec.unfilled if spec.required else "silent",
+        unfilled=spec.unfilled,
     )
 
 

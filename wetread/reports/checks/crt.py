@@ -100,9 +100,11 @@ def record_incomplete(doc: Document) -> Iterator[Issue]:
         for result in doc.report.critical:
             missing = result.communication.missing
             if 0 < len(missing) < 4:
-                left = " and ".join(_ASKED[name] for name in missing)
-                said = f"The record of who was told of {result.name} does not say {left}."
-                yield _about(doc, result, "CRT-2", _severity(doc.report, result), said)
+                message = (
+                    f"The record of who was told of {result.name} does not say "
+                    f"{' and '.join(_ASKED[name] for name in missing)}."
+                )
+                yield _about(doc, result, "CRT-2", _severity(doc.report, result), message)
         return
     records = _records(doc)
     if not records or next(critical_claims(doc.spoken), None) is None:

@@ -123,7 +123,7 @@ def _sections(parts: Parts, made: Observations) -> list[Resource]:
     if report.recommendations:
         advice = listing(s.text for s in report.recommendations)
         found.append(_section("Recommendation", "Recommendation", _loinc("recommendation"), advice))
-    if report.critical:
+    if _told_apart(report):
         told = listing(_critical(report))
         found.append(_section("Critical results", "Critical results", _loinc("communication"), told))
     for addendum in report.review.addenda if report.review else ():
@@ -158,7 +158,7 @@ def _blocks(report: Report) -> list[str]:
     blocks += [heading("Impression:"), impression or paragraph("None.")]
     if report.recommendations:
         blocks += [heading("Recommendation:"), listing(s.text for s in report.recommendations)]
-    if report.critical:
+    if _told_apart(report):
         blocks += [heading("Critical results:"), listing(_critical(report))]
     for addendum in report.review.addenda if report.review else ():
         blocks.append(paragraph(f"{addendum.text} ({addendum.by})", title="Addendum:"))
@@ -177,6 +177,12 @@ def _system_text(system: SystemFindings) -> str:
 def _heading(report: Report) -> str:
     modes = " ".join(f"{MODE_WORDS[mode][0]}." for mode in report.modes)
     return f"Report, version {report.version}, status {report.status}. {report.disclosure} {modes}"
+
+
+def _told_apart(report: Report) -> bool:
+    """Whether critical results need a section of their own: newer templates write it among the others."""
+    loinc = _loinc("communication")
+    return bool(report.critical) and all(section.loinc != loinc for section in report.sections)
 
 
 def _critical(report: Report) -> list[str]:

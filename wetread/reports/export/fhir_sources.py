@@ -20,6 +20,7 @@ from wetread.reports.export.fhir_parts import (
 )
 from wetread.reports.model import Report
 from wetread.reports.view import image_title, model_name
+from wetread.vocabulary import Origin
 
 _GENDERS = {"F": "female", "M": "male", "O": "other", None: "unknown"}
 _MODALITIES = frozenset({"CR", "DX", "RG", "XA", "RF", "CT", "MR", "US", "NM", "PT", "MG"})
@@ -58,7 +59,7 @@ def add_imaging_study(parts: Parts, subject: Resource) -> str:
     modalities = sorted({image.modality for image in current} & _MODALITIES)
     dates = sorted(image.acquired for image in current if image.acquired)
     exam = next((section.text for section in report.sections if section.name == "exam"), None)
-    titles = [" ".join([image_title(image), *image.notes]) for image in report.images]
+    titles = [". ".join([image_title(image), *image.notes]) for image in report.images]
     study: Resource = {
         "resourceType": "ImagingStudy",
         "text": narrative(paragraph(exam or "Study", title="Images read"), listing(titles), paragraph(DISCLAIMER)),
@@ -103,7 +104,7 @@ def _device(parts: Parts, name: str, version: str | None, said: str, origin: str
         "identifier": [identifier(urn)],
         "status": "active",
         "deviceName": [{"name": line(name), "type": "model-name"}],
-        "type": {"text": "Software"},
+        "type": {"text": "Not software: answers written by hand" if origin == Origin.AUTHORED else "Software"},
         "note": [{"text": line(said)}, {"text": DISCLAIMER}],
     }
     if version:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import contextlib
 
-from wetread.errors import InputError
+import orjson
+
+from wetread.errors import ExportError, InputError
 from wetread.reports.export import ExportedFile, Source
 from wetread.reports.model import Report
+from wetread.values import canonical_json, sha256_hex
 
 
 def to_json(report: Report, source: Source) -> tuple[ExportedFile, ...]:
-    """`report.json`, as docs/schemas/report-1.json describes it."""
-    from wetread.reports.render import to_json
+    """`report.json`, as docs/schemas/report-1.json describes it, with the fields that its hash was taken over.
 
-    return (ExportedFile(name="report.json", media_type="application/json", data=to_json(report)),)
+    Raises:
+        ExportError: `WET-EXPORT-HASH`, the report's content is not what its hash was taken over.
+    """
+    for unset in (False, True):
+        # a report read from a file that an earlier wetread wrote lacks fields that the model has now
+        content = report.model_dump(mode="json", exclude_unset=unset)
+        hashed = {key: value for key, value in content.items() if key != "sha256"}
+        if sha256_hex(canonical_json(hashed)) == report.sha256:
+            data = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            return (ExportedFile(name="report.json", media_type="application/json", data=data),)
+    raise ExportError(
+        "WET-EXPORT-HASH", "The report was changed after it was sealed: its SHA-256 differs.", "Take the original."
+    )
 
 
 def to_md(report: Report, source: Source) -> tuple[ExportedFile, ...]:

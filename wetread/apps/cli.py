@@ -3,7 +3,7 @@
 `argparse` rather than a larger library: with it `wetread --help` costs little more than starting Python.
 
 Exit codes: 0 a report was drafted, 1 a scenario differed, 2 bad input or configuration, 3 no report could be drafted,
-130 cancelled. Reports and JSON go to stdout; progress, notices and errors to stderr.
+4 not exported or not sent, 130 cancelled. Reports and JSON go to stdout; progress, notices and errors to stderr.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
+from wetread.apps import cli_export
 from wetread.apps.cli_template import add_template
 
-OK, DIFFERED, BAD_INPUT, NO_REPORT, CANCELLED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
+OK, DIFFERED, BAD_INPUT, NO_REPORT, NOT_EXPORTED, CANCELLED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,10 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     """One line on stderr about an error, and its exit code."""
-    from wetread.errors import ConfigError, InputError, ReviewError, StoreError, WetreadError
+    from wetread.errors import ConfigError, ExportError, InputError, ReviewError, StoreError, WetreadError
 
     if isinstance(error, WetreadError):
         _say(error.line())
+        if isinstance(error, ExportError):
+            return NOT_EXPORTED
         return BAD_INPUT if isinstance(error, ConfigError | InputError | ReviewError | StoreError) else NO_REPORT
     # the text of an unforeseen error may hold what must not be shown: its kind and place are enough to report it
     trace = error.__traceback__
@@ -157,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     _simulate(commands)
     _doctor(commands)
     _index(commands)
+    cli_export.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser
 

@@ -1,0 +1,51 @@
+"""The options of `wetread export` and `wetread push`. Light: it is imported for every command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+
+def add_commands(command: Callable[[str, str, str], argparse.ArgumentParser], workspace: Callable[..., None]) -> None:
+    """Add both commands.
+
+    Args:
+        command: Makes a command from its name, its module and its help.
+        workspace: Adds the option `--workspace` to a command.
+    """
+    export = command("export", "commands_export", "write a report in other formats")
+    _report(export, needed=False)
+    export.add_argument(
+        "--to",
+        metavar="FORMATS",
+        required=True,
+        help="json, md, html, fhir, hl7v2, ...: one or several with commas; all; or list, which lists them",
+    )
+    export.add_argument("--out", metavar="DIR", help="folder for the files; that of the report by default")
+    export.add_argument(
+        "--study", metavar="PATH", help="the study that was read, for formats with pictures and DICOM formats"
+    )
+    export.add_argument("--patient-id", metavar="ID", help="patient identifier for hl7v2: 123, or 123^AUTHORITY")
+    export.add_argument("--patient-name", metavar="NAME", help="patient name for hl7v2: FAMILY^GIVEN")
+    _identity(export)
+    workspace(export)
+
+    push = command("push", "commands_push", "send a report to another system")
+    push.add_argument("protocol", choices=("fhir",), metavar="PROTOCOL", help="fhir: a FHIR R4 server")
+    push.add_argument("url", metavar="URL", help="base URL of the server; its token is taken from WETREAD_FHIR_TOKEN")
+    _report(push)
+    _identity(push)
+    push.add_argument("--allow-http", action="store_true", help="send over plain http, which others can read")
+    push.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    workspace(push)
+
+
+def _report(command: argparse.ArgumentParser, *, needed: bool = True) -> None:
+    nargs = None if needed else "?"
+    command.add_argument("report", metavar="REPORT", nargs=nargs, help="a report.json, or the folder that has one")
+
+
+def _identity(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--patient", metavar="REFERENCE", help="the patient on the FHIR server: Patient/123")
+    command.add_argument("--accession", metavar="NUMBER", help="accession number of the exam")
+    command.add_argument("--study-uid", metavar="UID", help="Study Instance UID of the exam")

@@ -1,0 +1,119 @@
+"""`wetread export`: a report in other formats."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wetread.apps.terminal import console, note
+from wetread.errors import ExportError, InputError
+from wetread.reports.export import FORMATS, ExportedFile, Identity, export, write_files
+from wetread.reports.reading import read_report
+
+if TYPE_CHECKING:
+    from wetread.imaging.bank import ImageBank
+    from wetread.reports.model import Report
+    from wetread.study import Study
+
+LIST, ALL = "list", "all"
+_FORMS = {
+    "patient": "Write Patient/ and the id that the FHIR server gave, or that resource's whole URL.",
+    "patient_id": "Write the identifier, and after a ^ its assigning authority if it has one.",
+    "patient_name": "Write FAMILY^GIVEN.",
+    "accession": "Up to 64 characters.",
+    "study_uid": "Digits and dots, as in the DICOM header, up to 64 characters.",
+}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; see `apps.cli` for its options and exit codes."""
+    if options.to == LIST:
+        return _list()
+    if options.report is None:
+        raise InputError("WET-INPUT-OPTION", "No report is named.", "Give a report.json, or the folder that has one.")
+    wanted = _formats(options.to)
+    report = read_report(Path(options.report))
+    study, bank = _study(options.study)
+    identity = identity_from(options)
+    made: list[ExportedFile] = []
+    for name in wanted:
+        try:
+            made += _one(report, name, options, study, bank, identity)
+        except ExportError as error:
+            # one of several that cannot be made keeps the others from nobody; asked for by name, it is an error
+            if options.to != ALL:
+                raise
+            note(f"Left out {name}: {error.line()}")
+    place = Path(options.report)
+    folder = Path(options.out) if options.out else place if place.is_dir() else place.parent
+    names = [path.name for path in write_files(made, folder)]
+    note(f"Written to {folder}: {', '.join(names)}")
+    return 0
+
+
+def identity_from(options: argparse.Namespace) -> Identity:
+    """What the receiving system calls the patient and the exam, from a command's options.
+
+    Raises:
+        InputError: `WET-INPUT-OPTION`, one of them cannot be used. Its value is not repeated.
+    """
+    from pydantic import ValidationError
+
+    given = {name: getattr(options, name, None) for name in Identity.model_fields}
+    try:
+        return Identity(**given)
+    except ValidationError as error:
+        field = str(error.errors(include_input=False, include_url=False)[0]["loc"][0])
+        raise InputError("WET-INPUT-OPTION", f"--{field.replace('_', '-')} cannot be used.", _FORMS[field]) from None
+
+
+def _one(
+    report: Report,
+    name: str,
+    options: argparse.Namespace,
+    study: Study | None,
+    bank: ImageBank | None,
+    identity: Identity,
+) -> tuple[ExportedFile, ...]:
+    return export(
+        report,
+        name,
+        study=study,
+        bank=bank,
+        folder=Path(options.study) if options.study else None,
+        workspace=Path(options.workspace),
+        identity=identity,
+    )
+
+
+def _formats(text: str) -> list[str]:
+    if text == ALL:
+        return list(FORMATS)
+    wanted = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in wanted or [""]:
+        if name not in FORMATS:
+            known = f"There are: {', '.join(FORMATS)}."
+            raise InputError("WET-INPUT-OPTION", f"--to: there is no format {name[:40]!r}.", known)
+    return wanted
+
+
+def _study(path: str | None) -> tuple[Study | None, ImageBank | None]:
+    if path is None:
+        return None, None
+    from wetread.imaging.bank import ImageBank
+    from wetread.study_reading import read_study
+
+    study = read_study([Path(path)])
+    return study, ImageBank(study)
+
+
+def _list() -> int:
+    from rich.table import Table
+
+    table = Table("Format", "What it is", "Extra", box=None, pad_edge=False)
+    for format in FORMATS.values():
+        table.add_row(format.name, format.help, format.extra or "")
+    console(sys.stdout).print(table)
+    return 0

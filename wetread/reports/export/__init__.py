@@ -102,6 +102,12 @@ FORMATS: dict[str, Format] = {
         Format("html", "plain_files", "one self-contained page", function="to_html"),
         Format("fhir", "fhir", "FHIR R4B transaction Bundle", extra="fhir"),
         Format("hl7v2", "hl7v2", "HL7 v2.5.1 ORU^R01 message", extra="hl7"),
+        Format("dicom-sr", "dicom_sr", "DICOM structured reports: findings (TID 1500) and narrative", extra="dicom"),
+        Format("dicom-seg", "dicom_seg", "DICOM segmentation: the masks", extra="dicom"),
+        Format("dicom-gsps", "dicom_gsps", "DICOM presentation state: the boxes", extra="dicom"),
+        Format("dicom-pdf", "dicom_pdf", "DICOM encapsulated PDF", extra="pdf"),
+        Format("pdf", "pdf", "PDF/A, tagged, self-contained", extra="pdf"),
+        Format("docx", "docx", "Word document", extra="docx"),
     )
 }
 """Every format by name."""

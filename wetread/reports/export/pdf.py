@@ -1,0 +1,73 @@
+"""The report as PDF/A-2a: the page of `report.html` as it prints, tagged, its fonts embedded.
+
+WeasyPrint draws it. Nothing is fetched: only `data:` URLs are opened, no file and no address.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from wetread.errors import ExportError
+from wetread.reports.export import ExportedFile, Source
+from wetread.reports.export.plain_files import to_html
+from wetread.reports.model import Report
+from wetread.reports.view import TINTS
+
+try:
+    from weasyprint import HTML
+    from weasyprint.urls import URLFetcher
+except OSError as error:
+    raise ExportError(
+        "WET-EXPORT-PANGO",
+        "The PDF export needs Pango, which is not installed.",
+        "Install it (Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or leave pdf out.",
+    ) from error
+
+VARIANT = "pdf/a-2a"
+
+_SVG = re.compile(r"<svg [^>]*>")
+# A drawing has styles of its own: those of the page do not reach into it.
+_SVG_STYLE = (
+    "<style>"
+    ".shape rect, .shape path { fill: none; }"
+    ".shape rect { stroke-width: 7; } .shape rect.under { stroke: #000; stroke-width: 13; stroke-opacity: .5; }"
+    ".shape path { stroke-width: 5; }"
+    "text.side { fill: #fff; stroke: #000; stroke-width: 1; font-weight: bold; font-family: sans-serif; }"
+    + "".join(f".tint{place} rect, .tint{place} path {{ stroke: {tint}; }}" for place, tint in enumerate(TINTS))
+    + "</style>"
+)
+
+
+def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
+    """`report.pdf`."""
+    return (ExportedFile(name="report.pdf", media_type="application/pdf", data=to_pdf(report, source)),)
+
+
+def to_pdf(report: Report, source: Source) -> bytes:
+    """The report as PDF/A-2a, the same bytes for the same report, pictures and fonts.
+
+    Args:
+        report: The report.
+        source: Its pictures and masks; what is not at hand is shown as missing.
+
+    Raises:
+        ExportError: `WET-EXPORT-PDF`, the page could not be laid out.
+    """
+    page = to_html(report, source)[0].data.decode()
+    style = resources.files("wetread.prompts").joinpath("reports", "common", "pdf.css").read_text(encoding="utf-8")
+    nothing = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
+    # behind the page's own styles, so that it prevails; text is escaped, so these tags are the template's
+    page = page.replace("</head>", f"<style>{style}</style></head>", 1)
+    document = HTML(string=_SVG.sub(lambda found: found[0] + _SVG_STYLE, page), url_fetcher=nothing)
+    try:
+        made: bytes = document.write_pdf(
+            pdf_variant=VARIANT, pdf_tags=True, pdf_identifier=bytes.fromhex(report.sha256[:32])
+        )
+    except Exception as error:  # a fault of the layout, met with a page that a browser lays out
+        raise ExportError(
+            "WET-EXPORT-PDF",
+            "WeasyPrint could not lay out the page.",
+            "Export html and print that; --debug shows what failed.",
+        ) from error
+    return made

@@ -40,6 +40,7 @@ from wetread.reports.view import (
     status_word,
     told,
 )
+from wetread.reports.view_review import ADDENDA, REVIEW, addenda, review_lines, written_by
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -81,6 +82,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
             "evidence": statement.evidence,
             "issues": found,
             "marks": statement.id in pointed,
+            "by": written_by(report, statement.id),
         }
 
     exam = next((section.text for section in report.sections if section.name == "exam"), "Report")
@@ -115,6 +117,11 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
             }
             for result in report.critical
         ],
+        addenda=addenda(report),
+        addenda_title=ADDENDA,
+        review=review_lines(report),
+        review_title=REVIEW,
+        signed=report.review is not None and report.review.signature is not None,
         critical_title=TITLE,
         critical_issues=issues_at(report, SECTION),
         fields=[

@@ -28,6 +28,7 @@ from wetread.reports.view import (
     status_word,
     told,
 )
+from wetread.reports.view_review import ADDENDA, REVIEW, addenda, review_lines, written_by
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -68,6 +69,11 @@ def to_markdown(report: Report, *, figures: Mapping[str, str] | None = None, wor
         told=told,
         fields=form(report),
         field_note=field_note,
+        written_by=lambda id: written_by(report, id),
+        addenda=addenda(report),
+        addenda_title=ADDENDA,
+        review=review_lines(report),
+        review_title=REVIEW,
         written=Written,
         known={evidence.id for evidence in report.evidence},
         pictures=[

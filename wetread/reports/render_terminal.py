@@ -25,6 +25,7 @@ from wetread.reports.view import (
     status_word,
     told,
 )
+from wetread.reports.view_review import ADDENDA, REVIEW, addenda, review_lines, written_by
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -88,6 +89,10 @@ def _parts(report: Report) -> Iterable[RenderableType]:
         yield _heading(TITLE)
         yield from _issues(report, SECTION)
         yield _stack([_hanging("·", "dim", Text(shown(line(result))), width=2) for result in report.critical])
+    for title, lines in ((ADDENDA, addenda(report)), (REVIEW, review_lines(report))):
+        if lines:
+            yield _heading(title)
+            yield _stack([_hanging("·", "dim", Text(shown(line)), width=2) for line in lines])
     other = issues_elsewhere(report)
     if other:
         yield _heading("Other issues")
@@ -177,6 +182,8 @@ def _statement(report: Report, statement: Statement) -> Text:
     for id in statement.evidence:
         text.append("\u00a0" if id != statement.evidence[0] else " ")
         text.append(f"[{shown(id)}]" if id in known else f"[{shown(id)}?]", "cyan" if id in known else "red")
+    if by := written_by(report, statement.id):
+        text.append(f" ({shown(by)})", "italic green")
     return text
 
 

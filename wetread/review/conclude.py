@@ -138,7 +138,7 @@ def blocking(report: Report) -> tuple[Issue, ...]:
     An issue about evidence that a reader has rejected is resolved by that, unless a statement stands on nothing else.
     """
     review = report.review or Review()
-    rejected = {one.id for one in report.evidence if (v := review.verdict(one.id)) and v.stated and _is(v, "reject")}
+    rejected = _rejected(review)
     return tuple(
         issue
         for issue in report.issues
@@ -206,6 +206,7 @@ def _overrides(report: Report, by: str, at: datetime, reason: str | None) -> lis
     if report.incomplete and not review.overridden("INCOMPLETE", None, report.incomplete):
         blocks.append(("INCOMPLETE", None, report.incomplete))
     why = plain(reason or "")
+    blocks += _on_rejected(report, review)
     if blocks and not why:
         named = ", ".join(code + (f" at {where}" if where else "") for code, where, _ in blocks)
         raise ReviewError(
@@ -218,6 +219,18 @@ def _overrides(report: Report, by: str, at: datetime, reason: str | None) -> lis
     return [
         Override(code=code, where=where, message=message, reason=why, by=by, at=at) for code, where, message in blocks
     ]
+
+
+def _on_rejected(report: Report, review: Review) -> list[tuple[str, str | None, str]]:
+    """Statements that stand on AI results alone which the reader has rejected."""
+    rejected = _rejected(review)
+    found: list[tuple[str, str | None, str]] = []
+    for statement in report.statements():
+        if statement.evidence and rejected.issuperset(statement.evidence):
+            message = f"It stands on {', '.join(statement.evidence)} alone, which the reader rejected."
+            if not review.overridden("REJECTED", statement.id, message):
+                found.append(("REJECTED", statement.id, message))
+    return found
 
 
 def _checked(revised: Report, before: Report, study: Study | None) -> tuple[Issue, ...]:
@@ -257,6 +270,12 @@ def _done_with(statements: Sequence[str], review: Review, signing: bool) -> Verd
     if kept == {True}:
         return "accept"
     return "reject" if set(actions.values()) == {"rejected"} else "amend"
+
+
+def _rejected(review: Review) -> set[str]:
+    """The evidence that a reader said they reject."""
+    last = {one.evidence: one for one in review.verdicts}
+    return {id for id, verdict in last.items() if verdict.stated and _is(verdict, "reject")}
 
 
 def _is(verdict: Verdict, word: VerdictWord) -> bool:

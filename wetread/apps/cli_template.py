@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 
-def add_template(
-    add: Callable[[str, str, str], argparse.ArgumentParser], workspace: Callable[[argparse.ArgumentParser], None]
-) -> None:
+def add_template(add: Callable[[str, str, str], argparse.ArgumentParser], workspace: Callable[[Any], None]) -> None:
     """Add the command.
 
     Args:

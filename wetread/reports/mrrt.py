@@ -60,7 +60,8 @@ def _head(template: ReportTemplate, today: date) -> Iterator[str]:
     yield f"      <template-version>{escape(template.version)}</template-version>"
     yield "      <top-level-flag>true</top-level-flag>"
     yield "      <status>ACTIVE</status>"
-    yield f"      <term>{_code(template.title, template.loinc, 'LOINC')}</term>"
+    meaning = "Diagnostic imaging study" if template.loinc == "18748-4" else template.title
+    yield f"      <term>{_code(meaning, template.loinc, 'LOINC')}</term>"
     for modality in template.modalities:
         yield f"      <term>{_code(modality, modality, 'DCM')}</term>"
     yield "      <coded_content>"

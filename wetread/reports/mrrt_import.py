@@ -127,7 +127,11 @@ def from_mrrt(text: str, *, name: str | None = None, like: ReportTemplate | None
 def template_yaml(template: ReportTemplate, source: str) -> str:
     """A template as the text of its `template.yaml`; what has its default is left out."""
     data = template.model_dump(mode="json", exclude_defaults=True, exclude={"critical"})
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+    for made, spec in zip(data.get("fields", ()), template.fields, strict=True):
+        if spec.required:
+            # where nothing is said a required field is asked for
+            made["unfilled"] = spec.unfilled
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
     return f"# imported from {cut(source)} (IHE MRRT)\n{text}"
 
 
@@ -239,7 +243,7 @@ class _Reader:
                 self._add_choice(group, self._said_by(item))
                 return
             choices = [self._said_by(item)]
-            title = cut(item.before) or cut(item.get("name")) or title
+            title = cut(item.before).rstrip(": ") or cut(item.get("name")) or title
         elif kind == "checkbox":
             choices = ["yes", "no"]
         type_, known = _type_of(item, choices)

@@ -2,8 +2,8 @@
 
 A ```python block runs by itself; where a ```text block stands right under it, that is what it prints. A ```console
 block holds commands (`$ ...`), all of which succeed, with what they print; `...` stands for anything. All run in a
-folder with `study/` in it (a phantom's PNG and its study.yaml). A block under the comment
-`<!-- not run: reason -->` is left out.
+folder with `study/` in it (a phantom's PNG and its study.yaml), and with the files that the page shows above it under
+a line that is their name in backticks and a colon. A block under the comment `<!-- not run: reason -->` is left out.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ BLOCK = re.compile(
     r"(?:\n+^```text\n(?P<printed>.*?)^```$)?",
     re.M | re.S,
 )
+FILE = re.compile(r"^`(?P<name>[\w./-]+)`:\n+^```\w*\n(?P<body>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 
 SHEET = """\
@@ -69,6 +70,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("block", blocks("python"))
 def test_python_block_runs(block: re.Match[str], workspace: Path) -> None:
+    write_files(block, workspace)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", block["body"]], cwd=workspace, capture_output=True, text=True, timeout=120
     )
@@ -97,6 +99,7 @@ def matches(said: str, shown: str) -> bool:
 
 @pytest.mark.parametrize("block", blocks("console"))
 def test_console_block_prints_what_it_says(block: re.Match[str], workspace: Path) -> None:
+    write_files(block, workspace)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environ = {**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
     for command, shown in commands(block["body"]):
@@ -107,6 +110,14 @@ def test_console_block_prints_what_it_says(block: re.Match[str], workspace: Path
         assert done.returncode == 0, f"$ {command}: exit {done.returncode}\n{said}"
         if shown.strip():
             assert matches(said, shown), f"$ {command}\n{said}"
+
+
+def write_files(block: re.Match[str], folder: Path) -> None:
+    """Write the files that a block's page shows above it."""
+    for file in FILE.finditer(block.string, 0, block.start()):
+        path = folder / file["name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file["body"], encoding="utf-8")
 
 
 def anchors(page: Path) -> set[str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 State = Literal["ok", "warning", "missing", "error"]
 PROBE_S = 6.0
 _EMPTY_TABLE = b'{"input_data":{"columns":[],"index":[],"data":[]},"params":{}}'
-_WORKSPACE_FOLDERS = ("agents", "tools", "prompts", "scenarios")
+_WORKSPACE_FOLDERS = ("agents", "prompts", "scenarios")
 
 
 class Row(Value):

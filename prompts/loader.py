@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +43,14 @@ def has_agent_prompt(name: str, workspace: Path | None = None) -> bool:
     return any((root / name).is_file() for root in _roots(workspace)) and "/" not in name and "\\" not in name
 
 
+@cache
+def built_in_prompts() -> Path:
+    """The folder of the prompts and templates that ship with wetread."""
+    return Path(str(files("wetread.prompts")))
+
+
 def _roots(workspace: Path | None) -> list[Path]:
-    built_in = Path(str(files("wetread.prompts"))) / "agents"
+    built_in = built_in_prompts() / "agents"
     return [workspace / "prompts" / "agents", built_in] if workspace is not None else [built_in]
 
 

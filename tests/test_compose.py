@@ -440,7 +440,7 @@ def test_a_report_is_sealed_and_the_same_every_time() -> None:
         add(ledger, observations=(saw("Mass.", "mass", "lungs", regions=(box(10),)),))
         return made(("lungs", "A mass of {E1.size}.", ("E1",)), ledger=ledger, impression=("Mass.",))
 
-    one, other = once(), once()
+    one, other = with_issues(once(), ()), with_issues(once(), ())
     assert one == other
     assert one.sha256 == one.content_hash() != ""
     assert one.status == "partial"

@@ -175,12 +175,13 @@ def read_mask_png(png: bytes) -> Mask:
 
 def bounded(mask: Mask) -> tuple[NDArray[np.bool_], tuple[int, int]]:
     """The bounding box's pixels as booleans, and its top and left; no pixels for an empty mask."""
-    present = mask >= PRESENT
-    rows, columns = np.flatnonzero(present.any(axis=1)), np.flatnonzero(present.any(axis=0))
+    rows = np.flatnonzero(mask.max(axis=1, initial=0) >= PRESENT)
     if rows.size == 0:
-        return present[:0, :0], (0, 0)
-    top, left = int(rows[0]), int(columns[0])
-    return present[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1], (top, left)
+        return np.zeros((0, 0), np.bool_), (0, 0)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].max(axis=0) >= PRESENT)
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return mask[top:bottom, left:right] >= PRESENT, (top, left)
 
 
 def block_sums(present: NDArray[np.bool_], factor: int) -> NDArray[np.uint16]:

@@ -63,7 +63,7 @@ def compose(
         incomplete: Why the draft is not whole.
 
     Returns:
-        The report, sealed by its hash, without issues.
+        The report without issues, not sealed yet: `with_issues` does both.
     """
     writer = _Writer(template, ledger, artifacts)
     systems = writer.systems(draft)
@@ -107,7 +107,7 @@ def compose(
         critical=critical,
         grounding=figures(systems, impression, evidence),
         evidence=evidence,
-    ).sealed()
+    )
 
 
 def with_issues(report: Report, issues: Sequence[Issue]) -> Report:

@@ -8,13 +8,13 @@ takes precedence. Sections and LOINC codes: DICOM CID 7001.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from wetread.errors import ConfigError, InputError
+from wetread.prompts.loader import built_in_prompts
 from wetread.reports.critical import CriticalList, built_in, critical_list
 from wetread.reports.form import FieldSpec, check_fields
 from wetread.study import Study, StudyImage
@@ -150,8 +150,8 @@ class ReportTemplate(Value):
 
 def template_names(workspace: Path | None = None) -> tuple[str, ...]:
     """Names of all templates, built-in and of the workspace, sorted."""
-    found = {folder.name for root in _roots(workspace) if root.is_dir() for folder in root.iterdir() if _is_one(folder)}
-    return tuple(sorted(found))
+    own = _in(_roots(workspace)[0]) if workspace is not None else {}
+    return tuple(sorted({*_built_in(), *own}))
 
 
 def template_folder(name: str, workspace: Path | None = None) -> Path:
@@ -160,10 +160,12 @@ def template_folder(name: str, workspace: Path | None = None) -> Path:
     Raises:
         ConfigError: WET-CONFIG-TEMPLATE, there is no such template.
     """
-    known = template_names(workspace)
-    if name not in known:
+    own = _in(_roots(workspace)[0]).get(name) if workspace is not None else None
+    folder = own or _built_in().get(name)
+    if folder is None:
+        known = template_names(workspace)
         raise ConfigError("WET-CONFIG-TEMPLATE", f"There is no report template '{name}'.", nearest(name, known))
-    return next(root / name for root in _roots(workspace) if _is_one(root / name))
+    return folder
 
 
 def common_folders(workspace: Path | None = None) -> tuple[Path, ...]:
@@ -311,12 +313,20 @@ def _key(text: str) -> str:
 
 
 def _roots(workspace: Path | None) -> list[Path]:
-    built_in = Path(str(files("wetread.prompts"))) / "reports"
+    built_in = built_in_prompts() / "reports"
     return [workspace / "prompts" / "reports", built_in] if workspace is not None else [built_in]
 
 
-def _is_one(folder: Path) -> bool:
-    return (folder / "template.yaml").is_file()
+def _in(root: Path) -> dict[str, Path]:
+    """The templates of a folder by their names."""
+    if not root.is_dir():
+        return {}
+    return {folder.name: folder for folder in root.iterdir() if (folder / "template.yaml").is_file()}
+
+
+@cache
+def _built_in() -> dict[str, Path]:
+    return _in(_roots(None)[0])
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
+_DIGIT = re.compile(r"\d")
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     r"(?P<{0}>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -39,6 +40,8 @@ class Written(NamedTuple):
 
 def dates(text: str) -> Iterator[Written]:
     """All dates of a text; what is no day of the calendar is left out."""
+    if _DIGIT.search(text) is None:
+        return
     for match in _DATE.finditer(text):
         days = tuple(_days(match))
         if days:

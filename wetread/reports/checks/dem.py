@@ -84,7 +84,7 @@ def _ages(doc: Document) -> Iterator[Issue]:
 
 
 def _sexes(doc: Document) -> Iterator[Issue]:
-    said = [one for line in doc.lines if not _OTHERS.search(line.text) for one in _said(line)]
+    said = [one for line in doc.lines for one in _said(line)]
     if not said:
         return
     known = doc.order.sex
@@ -106,17 +106,17 @@ def _sexes(doc: Document) -> Iterator[Issue]:
 
 
 def _said(line: Line) -> Iterator[_Said]:
-    # in a sentence on a communication "he" may be the doctor
-    told = _TOLD.search(line.text) is not None
     found: list[_Said] = []
     for sex, words, pronoun in (("F", _WOMAN, _SHE), ("M", _MAN, _HE)):
         for match in words.finditer(line.text):
-            if told and pronoun.fullmatch(match[0]):
+            # in a sentence on a communication "he" may be the doctor
+            if pronoun.fullmatch(match[0]) and _TOLD.search(line.text):
                 continue
             if match[0] == "HIS" and line.text[match.start() - 10 : match.start()].upper().endswith("BUNDLE OF "):
                 continue
             found.append(_Said(line, match.start(), match.end(), sex))  # type: ignore[arg-type]
-    yield from sorted(found, key=lambda one: one.start)
+    if found and not _OTHERS.search(line.text):
+        yield from sorted(found, key=lambda one: one.start)
 
 
 CHECKS = (Check("DEM-1", "Sex or age of another person", other_person),)

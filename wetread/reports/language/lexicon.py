@@ -8,7 +8,7 @@ hyphens need no variants: both terms and texts are brought to one form (`words.n
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from itertools import product
 from typing import Any, Literal
@@ -66,10 +66,17 @@ class Lexicon(Value):
 
     def broader(self, finding: str) -> tuple[str, ...]:
         """The finding itself and all that it is a kind of, nearest first; an unknown one gives itself alone."""
-        chain = [finding]
-        while (entry := self.findings.get(chain[-1])) is not None and entry.broader is not None:
-            chain.append(entry.broader)
-        return tuple(chain)
+        return self._chains.get(finding) or (finding,)
+
+    @cached_property
+    def _chains(self) -> dict[str, tuple[str, ...]]:
+        chains = {}
+        for finding in self.findings:
+            chain = [finding]
+            while (entry := self.findings.get(chain[-1])) is not None and entry.broader is not None:
+                chain.append(entry.broader)
+            chains[finding] = tuple(chain)
+        return chains
 
     def related(self, one: str, other: str) -> bool:
         """Whether two findings are the same or one is a kind of the other."""

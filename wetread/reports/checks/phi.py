@@ -15,10 +15,14 @@ from wetread.reports.model import Issue, Severity
 
 _BLANK = r"(?!_{2,}|X{3,}|\[)"
 _NAME = r"[A-Z][a-z'’-]+|[A-Z]{2,}(?:['’-][A-Z]+)?"
-_FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
+_DIGIT, _AT = re.compile(r"\d"), re.compile("@")
+_NAMED, _TITLED = re.compile("name", re.IGNORECASE), re.compile("M[RrSsIi]")
+# what it is, how grave, what must be there at all (most sentences have it not, and are spared the form), the form
+_FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "a patient's name",
         "error",
+        _NAMED,
         re.compile(
             rf"\b(?i:patient(?:['’]s)? name|name of (?:the )?patient|pt name"
             rf"|name) ?[:=] ?{_BLANK}(?:{_NAME})(?:[, ]{{1,2}}(?:{_NAME}))?"
@@ -27,6 +31,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
     (
         "a person's name",
         "error",
+        _TITLED,
         re.compile(
             r"\b(?:Mr|Mrs|Ms|Miss)\.? (?!Brain|Chest|Spine|Imaging)[A-Z][a-z'’-]+(?: [A-Z][a-z'’-]+)?"
             r"|\b(?:MRS|MISS)\.? (?!_)[A-Z'’-]{2,}(?: [A-Z'’-]{2,}(?= (?:WAS|IS|HAS|ATTENDED|PRESENTED)\b))?"
@@ -37,6 +42,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
     (
         "a record number",
         "error",
+        _DIGIT,
         re.compile(
             r"\b(?:MRN|medical record(?: number| no\.?)?|hospital (?:number|no\.?)|patient (?:id|number|no\.?)"
             r"|record number|case number"
@@ -48,11 +54,13 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
     (
         "an NHS number",
         "error",
+        _DIGIT,
         re.compile(r"\bNHS(?: (?:number|no\.?))? ?[:#]? ?\d{3}[ -]?\d{3}[ -]?\d{4}\b", re.IGNORECASE),
     ),
     (
         "a social security number",
         "error",
+        _DIGIT,
         re.compile(
             r"\b(?:SSN|social security(?: number)?) ?[:#]? ?\d{3}-?\d{2}-?\d{4}\b|\b\d{3}-\d{2}-\d{4}\b", re.IGNORECASE
         ),
@@ -60,16 +68,18 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
     (
         "a date of birth",
         "error",
+        _DIGIT,
         re.compile(
             rf"\b(?:DOB|D\.O\.B\.?|date of birth|birth ?date"
             rf"|born(?: on)?) ?[:=]? ?{_BLANK}\d{{1,4}}[ /.-][\dA-Za-z]{{1,9}}[ /.,-]{{1,2}}\d{{2,4}}\b",
             re.IGNORECASE,
         ),
     ),
-    ("an e-mail address", "error", re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\b")),
+    ("an e-mail address", "error", _AT, re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\b")),
     (
         "a telephone number",
         "warning",
+        _DIGIT,
         re.compile(
             r"\b(?:phone|tel|telephone|mobile|contact|call(?: back)?|fax)(?: number| no\.?)?\.? ?[:#]? ?(?:at )?"
             r"\+?\(?\d{2,4}\)?[ .-]?\d{3,4}[ .-]?\d{3,4}\b|(?<![\d.-])\(?\d{3}\)?[ -]\d{3}-\d{4}\b",
@@ -79,6 +89,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str]], ...] = (
     (
         "an address",
         "warning",
+        _DIGIT,
         re.compile(
             r"\b(?i:address|lives at|resides at) ?:? ?\d{1,5} [A-Z][a-z]+"
             r"|\b\d{1,5} [A-Z][a-z]+(?: [A-Z][a-z]+)? (?:Street|Road|Avenue|Lane|Drive|Close|Crescent|Boulevard)\b"
@@ -91,7 +102,9 @@ def identifier(doc: Document) -> Iterator[Issue]:
     """PHI-1: what reads like an identifier of a person. The message does not repeat it."""
     for line in doc.passages:
         taken: list[tuple[int, int]] = []
-        for what, severity, form in _FORMS:
+        for what, severity, sign, form in _FORMS:
+            if sign.search(line.text) is None:
+                continue
             for match in form.finditer(line.text):
                 if any(start < match.end() and match.start() < end for start, end in taken):
                     continue

@@ -144,23 +144,19 @@ def export(
             others of the format.
     """
     source = Source(study, bank, artifacts, folder, workspace, identity or Identity())
-    return exporter(to)(report, source)
-
-
-def exporter(name: str) -> Exporter:
-    """What writes a format. Errors as of `export`."""
-    found = FORMATS.get(name)
+    found = FORMATS.get(to)
     if found is None:
-        raise ExportError("WET-EXPORT-FORMAT", f"There is no format {name!r}.", f"There are: {', '.join(FORMATS)}.")
+        raise ExportError("WET-EXPORT-FORMAT", f"There is no format {to!r}.", f"There are: {', '.join(FORMATS)}.")
     try:
-        return cast(Exporter, getattr(import_module(f"{__name__}.{found.module}"), found.function))
+        exporter = cast(Exporter, getattr(import_module(f"{__name__}.{found.module}"), found.function))
+        return exporter(report, source)
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
         if found.extra is None or not missing or missing == "wetread":
             raise
         raise ExportError(
             "WET-EXPORT-EXTRA",
-            f"The format {name} needs {missing}, which is not installed.",
+            f"The format {to} needs {missing}, which is not installed.",
             f"Install it: pip install 'wetread[{found.extra}]'.",
         ) from None
 

@@ -122,8 +122,8 @@ class SystemFindings(Value):
     status: SystemStatus
     reason: str | None = None
     """Why it is not assessed; or, where statements under another system speak of it, which ones."""
-    reason_from: Literal["draft", "evidence", "code"] | None = None
-    """Who gave the reason: the draft, failed or abstained evidence, or code because nothing was said."""
+    reason_from: Literal["draft", "evidence", "code", "person"] | None = None
+    """Who gave the reason: the draft, failed or abstained evidence, code because nothing was said, or a reader."""
     required: bool = True
     """Whether the template asks for this system."""
     statements: tuple[Statement, ...] = ()

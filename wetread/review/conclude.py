@@ -296,10 +296,16 @@ def _disclosure(status: ReportStatus, review: Review, by: str) -> str:
         case "preliminary":
             return f"AI-assisted preliminary report, read by {by}, not signed."
         case "final" | "amended" | "corrected" | "appended":
-            signature = review.signatures[-1]
-            what = {"final": "Reviewed and signed", "appended": "Addendum signed"}.get(status, f"Signed as {status}")
-            return f"Drafted with AI assistance. {what} by {by}, {signature.at:%Y-%m-%d %H:%M} UTC."
+            signed = [one for one in review.signatures if one.status != "appended"]
+            said = f"Drafted with AI assistance. {_by('Reviewed and signed', signed[-1])}" if signed else ""
+            if status == "appended":
+                said += f"; {_by('addendum', review.signatures[-1])}"
+            return f"{said}."
     return f"AI-assisted draft, in review by {by}, not signed."
+
+
+def _by(what: str, signature: Signature) -> str:
+    return f"{what} by {signature.by}, {signature.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _next(

@@ -261,14 +261,20 @@ class _Desk:
             own = [one for one in findings if one.system == old.system]
             others = [one for one in findings if one.system != old.system]
             written = any(one.id in self._written for one in own)
-            reason = old.reason if old.reason_from == "draft" and not written else None
-            new = system_findings(spec, own, others, reason, ledger)
+            given = old.reason_from in ("draft", "person") and not written
+            new = system_findings(spec, own, others, old.reason if given else None, ledger)
             if new.status == old.status == "not_assessed" and tuple(own) == old.statements:
                 new = old
             elif new.status == "not_assessed" and not own and old.statements:
-                new = new.model_copy(update={"reason": ALL_REJECTED, "reason_from": "code"})
+                why = " ".join(d.reason for d in self._decisions if d.reason and d.statement in _ids(old))
+                new = new.model_copy(update={"reason": why or ALL_REJECTED, "reason_from": "person"})
             made.append(new)
         return tuple(made)
+
+
+def _ids(system: SystemFindings) -> set[str]:
+    """The ids of a system's statements."""
+    return {one.id for one in system.statements}
 
 
 def _observations(statement: Statement) -> list[Observation]:

@@ -1,0 +1,115 @@
+"""A drafted report that review, store and audit are tried on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wetread.artifacts import ArtifactStore
+from wetread.evidence import Box, Evidence, Ledger, Measurement, ModelVersion, Observation, Region
+from wetread.reports.checks import check_report
+from wetread.reports.compose import compose, with_issues
+from wetread.reports.model import Draft, DraftImpression, DraftStatement, Report
+from wetread.reports.template import load_template
+from wetread.study import ImageSource, Study, StudyImage
+from wetread.vocabulary import Assertion, Origin, Side, View
+
+DRAFTED = datetime(2030, 5, 6, 7, 8, tzinfo=UTC)
+MASK = b"\x89PNG not looked at"
+
+NODULE = "There is a nodule in the right upper lung zone."
+PNEUMOTHORAX = "There is a large right pneumothorax."
+STUDY = Study(
+    images=(
+        StudyImage(
+            handle="image_1",
+            modality="DX",
+            view=View.PA,
+            patient_right_on="left",
+            rows=100,
+            columns=80,
+            source=ImageSource(path=Path("x.dcm"), kind="dicom"),
+        ),
+    ),
+    exam="XR Chest PA",
+    indication="Cough.",
+)
+
+
+def saw(text: str, finding: str, system: str, assertion: Assertion, side: Side | None = None) -> Observation:
+    box = Region(image="image_1", box=Box(x_min=1, y_min=1, x_max=9, y_max=9), side=side)
+    regions = (box,) if assertion is Assertion.PRESENT else ()
+    return Observation(text=text, finding=finding, system=system, assertion=assertion, side=side, regions=regions)
+
+
+def make_draft(*, pneumothorax: bool = False, number: int = 0) -> Report:
+    """The draft: S1 lungs, S2 pleura, S3 and S4 heart, S5 impression; E1 a model's, E2 measured by code, E3 a model's.
+
+    `pneumothorax` makes the pleura's statement a critical result; another `number` makes another report.
+    """
+    ledger = Ledger()
+    pleura = PNEUMOTHORAX if pneumothorax else "No pleural effusion or pneumothorax."
+    artifacts = ArtifactStore()
+    mask = artifacts.put("mask", MASK + bytes([number % 256, number // 256]), "image/png", "right lung")
+
+    def close(tool: str, origin: Origin, **fields: object) -> Evidence:
+        model = ModelVersion(name="Some model", version="1")
+        return ledger.open(tool, {}).close(model=model, origin=origin, status="ok", latency_ms=1.0, **fields)
+
+    close(
+        "report_findings",
+        Origin.ENDPOINT,
+        observations=(
+            saw(NODULE, "nodule", "lungs", Assertion.PRESENT, Side.RIGHT),
+            saw(pleura, "pneumothorax", "pleura", Assertion.PRESENT, Side.RIGHT)
+            if pneumothorax
+            else saw(pleura, "pneumothorax", "pleura", Assertion.ABSENT),
+            saw("The heart is not enlarged.", "cardiomegaly", "heart", Assertion.ABSENT),
+        ),
+    )
+    close(
+        "measure",
+        Origin.CODE,
+        measurements=(Measurement(name="cardiothoracic_ratio", value=0.4712, unit="1", digits=2),),
+        uses=("E1",),
+    )
+    close("classify", Origin.ENDPOINT, artifacts=(mask.handle,))
+    lines = [DraftImpression(text="Nodule in the right upper lung zone.", evidence=("E1",))]
+    if pneumothorax:
+        lines.insert(0, DraftImpression(text="Large right pneumothorax.", evidence=("E1",)))
+    draft = Draft(
+        findings=(
+            DraftStatement(system="lungs", text=NODULE, evidence=("E1",)),
+            DraftStatement(system="pleura", text=pleura, evidence=("E1",)),
+            DraftStatement(system="heart", text="The heart is not enlarged.", evidence=("E1",)),
+            DraftStatement(
+                system="heart", text="The cardiothoracic ratio is {E2.cardiothoracic_ratio}.", evidence=("E2",)
+            ),
+        ),
+        impression=tuple(lines),
+        not_assessed=dict.fromkeys(("lines_and_tubes", "mediastinum_and_hila", "bones"), "Nothing looked at it."),
+    )
+    report = compose(
+        draft,
+        study=STUDY,
+        template=load_template("chest-xray"),
+        ledger=ledger,
+        artifacts=artifacts,
+        now=DRAFTED.replace(second=number % 60, microsecond=number),
+        language_model="some-chat-model",
+    )
+    return with_issues(report, check_report(report, STUDY))
+
+
+@pytest.fixture(scope="session")
+def draft() -> Report:
+    """The draft, without anything that stands against signing it."""
+    return make_draft()
+
+
+@pytest.fixture(scope="session")
+def critical_draft() -> Report:
+    """The draft with a critical result that nobody was told of."""
+    return make_draft(pneumothorax=True)

@@ -33,6 +33,7 @@ LOINC = "73568-8"
 NOT_RECORDED = "No communication is recorded."
 
 _PART = re.compile(r"[,;:]|\.\s|\b(?:but|and|with|without)\b", re.IGNORECASE)
+_DEVICE_PART = re.compile(r"[,;:]|\.\s|\b(?:but|and)\b", re.IGNORECASE)
 _AWAY = re.compile(r"\b(?:no|not|above|from|proximal to|cm|mm|normal|satisfactory|past)\b", re.IGNORECASE)
 _REACH = 24
 """Characters before a phrase in which a word denies it, or only measures from it ("4 cm above the carina")."""
@@ -45,7 +46,8 @@ class CriticalRule(Value):
     Attributes:
         finding: Key of the lexicon; what is a kind of it is critical too.
         words: Where given, one of these phrases must stand in the same part of the sentence ("massive").
-        name: What to call it where it is found by its words; the lexicon's name by default.
+        name: What to call it where it is found by its words; the lexicon's name by default. `{side}` is where the side
+            stands, else it comes first.
         not_if_old: Whether it is not critical where it is said to be unchanged, smaller or resolved.
     """
 
@@ -225,13 +227,16 @@ def _gathered(
 
 
 def _sided(name: str, side: Side | None) -> str:
-    return f"{side.value} {name}" if side in (Side.LEFT, Side.RIGHT, Side.BILATERAL) else name
+    word = side.value if side in (Side.LEFT, Side.RIGHT, Side.BILATERAL) else ""
+    return " ".join((name.replace("{side}", word) if "{side}" in name else f"{word} {name}").split())
 
 
 def _part(text: str, claim: Claim) -> str:
     """The part of the sentence that a claim stands in."""
     start = max((match.end() for match in _PART.finditer(text, 0, claim.start)), default=0)
-    following = _PART.search(text, claim.end)
+    finding = lexicon().findings.get(claim.finding or "")
+    # "a tube with its tip in the bronchus": of a device, what it comes with is said of it
+    following = (_DEVICE_PART if finding is not None and finding.kind == "device" else _PART).search(text, claim.end)
     return text[start : following.start() if following else len(text)]
 
 

@@ -2,8 +2,9 @@
 
 `argparse` rather than a larger library: with it `wetread --help` costs little more than starting Python.
 
-Exit codes: 0 a report was drafted, 1 a scenario differed, 2 bad input or configuration, 3 no report could be drafted,
-4 not exported or not sent, 130 cancelled. Reports and JSON go to stdout; progress, notices and errors to stderr.
+Exit codes: 0 done, 1 a scenario differed or the store is not as it was written, 2 bad input or configuration or a
+review that is refused, 3 no report could be drafted, 4 not exported or not sent, 130 cancelled. Reports and JSON go
+to stdout; progress, notices and errors to stderr.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
 from wetread.apps import cli_export
+from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 
 OK, DIFFERED, BAD_INPUT, NO_REPORT, NOT_EXPORTED, CANCELLED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
@@ -158,10 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     _run(commands)
     _scenarios(commands)
     _simulate(commands)
+    _check(commands)
     _doctor(commands)
     _index(commands)
     cli_export.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
+    add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser
 
 
@@ -206,6 +210,9 @@ def _read(commands: Commands[_Parser]) -> None:
         "--model", metavar="MODEL", help="protocol, openai:NAME, azure:DEPLOYMENT or compatible:NAME (WETREAD_MODEL)"
     )
     command.add_argument("--out", metavar="DIR", help="folder for the report; wetread-out/<study> by default")
+    command.add_argument(
+        "--store", metavar="WHERE", help="keep it in this store too, made if need be (WETREAD_STORE, .wetread/store.db)"
+    )
     command.add_argument("--simulated", action="store_true", help="simulated endpoints: findings mean nothing")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     _workspace(command)
@@ -254,6 +261,16 @@ def _simulate(commands: Commands[_Parser]) -> None:
     )
     command.add_argument("--limits", action="store_true", help="answer 429 above the real deployments' limits")
     command.add_argument("--key", help="ask for this key; needed to listen beyond this machine")
+
+
+def _check(commands: Commands[_Parser]) -> None:
+    command = _command(commands, "check", "commands_check", "check reports, drafted ones or plain texts")
+    command.add_argument(
+        "file", nargs="*", metavar="FILE", help="a report.json, its folder, or a plain text; - for standard input"
+    )
+    command.add_argument("--jsonl", metavar="IN", help="read one object a line, write one line each; - for stdin")
+    command.add_argument("--study", metavar="DIR", help="the study: its order and priors, as for `wetread read`")
+    command.add_argument("--json", action="store_true", help="print the issues as JSON")
 
 
 def _doctor(commands: Commands[_Parser]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from wetread.apps.console import console as console
 from wetread.events import (
     BudgetReached,
     CriticalResultFound,
@@ -22,21 +22,11 @@ from wetread.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console, OverflowMethod
+    from rich.console import OverflowMethod
     from rich.live import Live
     from rich.text import Text
 
 _MARKS = {"ok": "green", "failed": "bold red", "abstained": "yellow", "refused": "yellow", "cancelled": "yellow"}
-
-
-def console(stream: TextIO | None = None) -> Console:
-    """A console on a stream, stdout by default: colours in a terminal unless NO_COLOR is set, no wrapping in a pipe."""
-    from rich.console import Console
-
-    stream = sys.stdout if stream is None else stream
-    width = None if stream.isatty() or "COLUMNS" in os.environ else 100
-    # texts come from outside: square brackets and :words: in them are theirs, not ours
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 class Progress:

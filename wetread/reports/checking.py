@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wetread.errors import InputError
 from wetread.reports.checks import check_document, left_out
 from wetread.reports.checks.document import Document, Order, from_report
 from wetread.reports.clinical import MOST_CHARACTERS, from_sections, from_text, order_of, read_order
 from wetread.reports.model import Issue, Report
-from wetread.study import Study
+
+if TYPE_CHECKING:
+    from wetread.study import Study
 
 EMPTY = "The text is empty: nothing could be assessed."
 LANGUAGE = "The text does not read as English: what it asserts could not be assessed."

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wetread.errors import InputError
 from wetread.reports.checks.document import BOTH, Document, Line, Order
 from wetread.reports.language import BODY, sentences
 from wetread.reports.language.lexicon import read_data
 from wetread.reports.language.report import ParsedSection, split_sections
-from wetread.study import Study
 from wetread.vocabulary import Side
+
+if TYPE_CHECKING:
+    from wetread.study import Study
 
 UNKNOWN = Order()
 """Nothing is known beside the text."""

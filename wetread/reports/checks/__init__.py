@@ -7,12 +7,15 @@ docs/checks. Codes never change their meaning.
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from wetread.reports.checks import aid, cod, con, crt, dem, dis, grd, inj, lat, num, phi, pri, rep, sec, unc
 from wetread.reports.checks.base import Check, Needs
 from wetread.reports.checks.document import Document, from_report
 from wetread.reports.model import Issue, Report
-from wetread.study import Study
+
+if TYPE_CHECKING:
+    from wetread.study import Study
 
 __all__ = ["CHECKS", "Check", "check_document", "check_report", "left_out"]
 

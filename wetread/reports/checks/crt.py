@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from wetread.reports.checks.base import Check, capital, named
 from wetread.reports.checks.document import Document, Line, pairs
 from wetread.reports.checks.kin import kinds_of
-from wetread.reports.critical import SECTION, CriticalRule, built_in
 from wetread.reports.model import Claim, CriticalResult, Issue, Report, Severity
 from wetread.vocabulary import Assertion, Change
+
+if TYPE_CHECKING:
+    from wetread.reports.critical import CriticalRule
 
 _TOLD = re.compile(
     r"\b(?:communicat\w+|discuss\w+|telephon\w+|phoned|by phone|via (?:tele)?phone|notif\w+|informed|relayed|conveyed"
@@ -46,13 +50,31 @@ _OPEN = frozenset({"registered", "partial", "preliminary"})
 
 def critical_claims(lines: Sequence[Line], rules: Sequence[CriticalRule] | None = None) -> Iterator[tuple[Line, Claim]]:
     """The claims of critical findings that are said to be present or uncertain, each with its line."""
+    found = [(line, claim) for line, claim in pairs(lines) if rules is not None or _listed(claim.finding or "")]
+    if not found:
+        return
+    if rules is None:
+        from wetread.reports.critical import built_in
+
+        rules = built_in().add
     by_finding: dict[str, list[re.Pattern[str] | None]] = {}
-    for rule in built_in().add if rules is None else rules:
+    for rule in rules:
         by_finding.setdefault(rule.finding, []).append(_pattern(rule.words))
-    for line, claim in pairs(lines):
+    for line, claim in found:
         patterns = [pattern for kind in kinds_of(claim.finding or "") for pattern in by_finding.get(kind, ())]
         if any(pattern is None or _says(pattern, line.text) for pattern in patterns):
             yield line, claim
+
+
+def _listed(finding: str) -> bool:
+    """Whether the built-in list can be about a finding, before anything is imported to read it: most reports name
+    nothing of it."""
+    return any(kind in _list_as_text() for kind in kinds_of(finding))
+
+
+@cache
+def _list_as_text() -> str:
+    return (files("wetread.prompts") / "reports" / "critical.yaml").read_text("utf-8")
 
 
 @cache
@@ -131,6 +153,8 @@ def _about(doc: Document, result: CriticalResult, code: str, severity: Severity,
     """An issue at the first statement of a critical result."""
     line = next((line for line in doc.lines if line.where in result.statements), None)
     if line is None:
+        from wetread.reports.critical import SECTION
+
         return Issue(code=code, severity=severity, message=message, where=SECTION)
     claim = next((claim for claim in line.claims if claim.finding == result.finding), None)
     evidence = line.statement.evidence if line.statement else ()

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wetread.evidence import Evidence
 from wetread.reports.language import BODY, claims
 from wetread.reports.model import Claim, Issue, Report, Severity, Statement
-from wetread.study import Study
 from wetread.vocabulary import Assertion, Side
+
+if TYPE_CHECKING:
+    from wetread.study import Study
 
 INPUTS = ("exam", "indication", "history", "technique")
 """Sections that come from the order or the header and not from the reader."""

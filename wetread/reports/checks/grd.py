@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from wetread.evidence import Box, Evidence, Observation, Region
-from wetread.reports.checks import form
 from wetread.reports.checks.base import Check, capital, named
 from wetread.reports.checks.document import Document, pairs
 from wetread.reports.checks.kin import is_abnormal, is_device, near, urgency
@@ -40,7 +39,10 @@ def evidence_missing(doc: Document) -> Iterator[Issue]:
         else:
             continue
         yield line.issue("GRD-1", "error", message, evidence=tuple(id for id in statement.evidence if id in doc.ledger))
-    yield from form.without_evidence(doc)
+    if doc.report is not None:
+        from wetread.reports.checks.form import without_evidence
+
+        yield from without_evidence(doc)
 
 
 def evidence_opposes(doc: Document) -> Iterator[Issue]:

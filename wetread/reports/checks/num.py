@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from wetread.evidence import Evidence
-from wetread.reports.checks import form
 from wetread.reports.checks.base import Check
 from wetread.reports.checks.document import Document, Line
 from wetread.reports.checks.kin import related
@@ -111,7 +110,9 @@ def _not_in_ledger(doc: Document) -> Iterator[Issue]:
 
 def _field_not_in_ledger(doc: Document) -> Iterator[Issue]:
     """Numbers that an agent wrote into a form field: where it cites the order's texts, it may take them from there."""
-    for field in form.drafted(doc):
+    from wetread.reports.checks.form import drafted
+
+    for field in drafted(doc):
         if field.type not in ("number", "text"):
             continue
         behind = [doc.ledger[id] for id in field.evidence if id in doc.ledger and doc.ledger[id].status == "ok"]

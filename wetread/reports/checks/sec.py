@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wetread.reports.checks import form
 from wetread.reports.checks.base import Check
 from wetread.reports.checks.document import BOTH, Document, Line
 from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.slots import NOT_MEASURED
-from wetread.reports.systems import NOTHING_SAID
 
 _MASKED = re.compile(r"_{3,}|\bX{3,}\b|\*{3,}")
 """Blanks that de-identified texts use too."""
@@ -54,6 +52,10 @@ def required_missing(doc: Document) -> Iterator[Issue]:
 
 
 def _of_draft(report: Report) -> Iterator[Issue]:
+    # a clinical text has no use for what these bring along
+    from wetread.reports.checks.form import required_empty
+    from wetread.reports.systems import NOTHING_SAID
+
     for section in report.sections:
         if section.required and not section.text.strip():
             yield _issue("error", f"The section {section.title} is empty.", section.name)
@@ -79,12 +81,15 @@ def _of_draft(report: Report) -> Iterator[Issue]:
             ]
             if not any(id in answered for statement in behind for id in statement.evidence):
                 yield _issue("error", f"{system.title} shows as normal, and no evidence assessed it.", system.system)
-    yield from form.required_empty(report)
+    yield from required_empty(report)
 
 
 def unknown_field(doc: Document) -> Iterator[Issue]:
     """SEC-2: a section that no template knows; a form field that there is not, or a value that it does not take."""
-    yield from form.not_entered(doc)
+    if doc.report is not None:
+        from wetread.reports.checks.form import not_entered
+
+        yield from not_entered(doc)
     for name, length in doc.unknown.items():
         yield Issue(
             code="SEC-2",

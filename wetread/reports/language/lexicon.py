@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from functools import cache, cached_property
 from importlib import resources
-from itertools import product
+from itertools import chain, product
 from typing import Any, Literal
 
 from wetread.reports.language.words import normal_form
@@ -135,9 +135,14 @@ def plural(name: str) -> str:
     return name + "es" if name.endswith("mass") else name
 
 
+_NOTATION = frozenset("(/:")
+
+
 def expand(term: str) -> list[tuple[tuple[str, ...], Side | None]]:
     """All word sequences of a term in the lexicon's notation, in normal form, with the side it gives."""
     side: Side | None = None
+    if not _NOTATION.intersection(term):
+        return [(tuple(map(normal_form, term.split())), side)]
     if ":" in term:
         term, name = term.rsplit(":", 1)
         side = Side(name)
@@ -148,7 +153,7 @@ def expand(term: str) -> list[tuple[tuple[str, ...], Side | None]]:
         alternatives = body.split("/") if body != "/" else ["/"]
         choices = [tuple(normal_form(word) for word in choice.split()) for choice in alternatives]
         parts.append([*choices, ()] if optional else choices)
-    found = {tuple(word for part in combination for word in part) for combination in product(*parts)}
+    found = {tuple(chain.from_iterable(combination)) for combination in product(*parts)}
     return [(words, side) for words in sorted(found) if words]
 
 

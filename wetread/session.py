@@ -220,6 +220,7 @@ class Session:
         try:
             try:
                 async with deadline:
+                    await asyncio.sleep(0)  # the pixels are begun before what is loaded at the first use
                     outcome, answer = await self._converse(text, record)
             except TimeoutError:
                 if not deadline.expired():

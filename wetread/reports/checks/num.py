@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from wetread.evidence import Evidence
 from wetread.reports.checks.base import Check
@@ -219,7 +220,9 @@ def _swapped(found: _Found, given: Iterable[_Found]) -> _Found | None:
     )
 
 
-def _numbers(text: str) -> list[_Found]:
+@lru_cache(maxsize=2048)
+def _numbers(text: str) -> tuple[_Found, ...]:
+    """The numbers of a text, read once: each check asks for those of every line and of all the evidence behind it."""
     found: list[_Found] = []
     for match in reversed(list(_NUMBER.finditer(text))):
         unit = (match["unit"] or "").strip(" -").lower().replace("²", "2").replace("³", "3").replace("percent", "%")
@@ -227,7 +230,7 @@ def _numbers(text: str) -> list[_Found]:
         if not unit and found and _JOINED.fullmatch(text, match.end(), found[-1].start):
             unit = found[-1].unit
         found.append(_Found(Decimal(match["number"]), unit, match.start(), match.end()))
-    return found[::-1]
+    return tuple(found[::-1])
 
 
 def _known(behind: Iterable[Evidence]) -> list[_Found]:

@@ -42,6 +42,9 @@ from wetread.vocabulary import Assertion, Origin, Side
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+ORGANIZATION = "Not stated"
+"""Verifying Organization (PS3.3 C.17.2) must have a value, and a report does not know the signer's."""
+
 COMPREHENSIVE = "1.2.840.10008.5.1.4.1.1.88.33"
 COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
 
@@ -129,7 +132,7 @@ def _document(
         verified = {
             "is_verified": True,
             "verifying_observer_name": person_name(signed.by),
-            "verifying_organization": "",  # type 2: not known to a report
+            "verifying_organization": ORGANIZATION,
         }
     document = kind_of(
         evidence=evidence,

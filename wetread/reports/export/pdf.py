@@ -5,6 +5,7 @@ WeasyPrint draws it. Nothing is fetched: only `data:` URLs are opened, no file a
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib import resources
 
@@ -16,6 +17,7 @@ from wetread.reports.view import TINTS
 
 try:
     from weasyprint import HTML
+    from weasyprint.logger import LOGGER
     from weasyprint.urls import URLFetcher
 except OSError as error:
     raise ExportError(
@@ -23,6 +25,9 @@ except OSError as error:
         "The PDF export needs Pango, which is not installed.",
         "Install it (Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or leave pdf out.",
     ) from error
+
+# It warns of each property that is meant for a screen.
+LOGGER.setLevel(logging.ERROR)
 
 VARIANT = "pdf/a-2a"
 

@@ -163,7 +163,7 @@ def test_pages_name_no_foreign_place() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git checkout")
-    home = re.compile(r"(?<![\w.])/(?:home|Users|root)/\w+")
+    home = re.compile(r"(?<![\w.])/(?:home|Users|root)/(?!roe\b)\w+")  # Roe is a patient whom tests make up
     for name in filter(None, listed.stdout.split("\0")):
         path = ROOT / name
         if path.suffix in {".md", ".py", ".yaml", ".toml", ".json", ".j2"} and path.is_file():

@@ -144,7 +144,8 @@ def _from_findings(
         named = [one for one in said if one.finding]
         if not text or (not named and words.is_technique(text)):
             continue
-        near = next((one.system for one in said if one.system in known), near) or near
+        # what belongs to a system that the template does not have is kept under its own
+        near = next((one.system for one in said if one.system), near)
         line = Line(near, text, (answer.evidence,))
         if not reading.compares and words.compares(text):
             line = replace(line, text=_without_comparison(text, named))

@@ -212,4 +212,5 @@ def _foreign(name: str) -> SystemSpec:
     """A system that the template does not have, kept so that nothing said is lost."""
     words = "".join(c if c.isascii() and c.isalnum() else " " for c in name.lower()).split()
     key = "_".join(words).lstrip("0123456789_") or "other"
-    return SystemSpec(key=key[:60], title=plain(name)[:60] or "Other", required=False)
+    title = plain(name.replace("_", " "))[:60] or "Other"
+    return SystemSpec(key=key[:60], title=title[:1].upper() + title[1:], required=False)

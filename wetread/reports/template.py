@@ -45,6 +45,19 @@ class SectionSpec(Value):
     required: bool = False
 
 
+STANDARD_SECTIONS = (
+    SectionSpec(name="exam", title="Exam", required=True),
+    SectionSpec(name="indication", title="Indication", loinc="18785-6", required=True),
+    SectionSpec(name="history", title="Clinical history", loinc="11329-0"),
+    SectionSpec(name="technique", title="Technique", loinc="55111-9", required=True),
+    SectionSpec(name="comparison", title="Comparison", loinc="18834-2", required=True),
+    SectionSpec(name="findings", title="Findings", loinc="59776-5", required=True),
+    SectionSpec(name="impression", title="Impression", loinc="19005-8", required=True),
+    SectionSpec(name="recommendation", title="Recommendation", loinc="18783-1"),
+)
+"""The sections of a template that names none (DICOM CID 7001)."""
+
+
 class SystemSpec(Value):
     """A system under findings.
 
@@ -101,7 +114,7 @@ class ReportTemplate(Value):
     needs: tuple[ImageRole, ...] = ()
     """Images without which there is nothing to read."""
     exams: tuple[ExamSpec, ...] = Field(min_length=1)
-    sections: tuple[SectionSpec, ...] = Field(min_length=1)
+    sections: tuple[SectionSpec, ...] = Field(default=STANDARD_SECTIONS, min_length=1)
     systems: tuple[SystemSpec, ...] = Field(min_length=1)
     classify: tuple[ClassifySpec, ...] = ()
     protocol: tuple[tuple[ProtocolCall, ...], ...] = ()

@@ -44,10 +44,23 @@ _ORDERS = re.compile(
 )
 
 
+_AI = re.compile(r"\bai\b", re.IGNORECASE)
+_HINTS = (
+    *("ignor", "disregard", "forget", "overrid", "bypass", "overrul", "instruction", "prompt", "system", "developer"),
+    *("assistant", "language model", "llm", "chatbot", "you are", "do not", "don't", "never", "must not", "report as"),
+    *("write", "output", "print", "reply", "respond", "answer", "say", "state", "submit", "reveal", "show", "repeat"),
+    *("tool", "function", "_findings", "not_assessed", "<", " ai model", " ai agent"),
+)
+"""One of these stands in every text that the pattern finds something in; looking for them is quicker."""
+
+
 def instruction(doc: Document) -> Iterator[Issue]:
     """INJ-1: something in an input, or in a text that is checked, reads like an instruction to a system."""
     for line in doc.passages:
         if line.statement is not None:
+            continue
+        low = line.text.lower()
+        if not any(hint in low for hint in _HINTS) and _AI.search(line.text) is None:
             continue
         for match in _ORDERS.finditer(line.text):
             message = "This reads like an instruction to a system. Nothing acts on it; find out who wrote it, and why."

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from wetread.reports.checks.base import Check
 from wetread.reports.checks.document import Document, Line
-from wetread.reports.language.words import tokens
 from wetread.reports.model import Issue
 
-_FRAME_WORDS = "there is are was were be a an the of seen noted identified evident visible present and or , . ; -"
+_FRAME_WORDS = "there is are was were be a an the of seen noted identified evident visible present and or"
 _FRAME = frozenset(_FRAME_WORDS.split())
+_WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _LEAST = 2
 
 
@@ -31,7 +32,7 @@ def _within(lines: Sequence[Line]) -> Iterator[Issue]:
         keys = set()
         # what a semicolon parts is a statement of its own
         for part in dict.fromkeys((line.text, *line.text.split(";"))):
-            key = tuple(sorted(word.word for word in tokens(part) if word.word not in _FRAME))
+            key = tuple(sorted(word for word in _WORD.findall(part.lower()) if word not in _FRAME))
             if len(key) >= _LEAST and not part.rstrip().endswith(":"):
                 said = said or key in seen
                 keys.add(key)

@@ -1,9 +1,10 @@
 """HL7 v2.5.1: a report as one ORU^R01 message.
 
-OBR-4 is the exam, each section a run of OBX segments with its LOINC code in OBX-3 and lines counted in OBX-4 (line
-breaks as escape sequences do not survive many systems). A draft that nobody read has status R, "entered, not verified"
-(tables 0085 and 0123); P is a verified early result. Identifiers are the caller's: without them PID-3 is a placeholder
-of type U (unspecified identifier) and PID-5 a name of type U, which no patient has. Needs the extra `hl7`.
+OBR-4 is the exam, each section a run of OBX segments with its LOINC code in OBX-3, counted in OBX-4; a long text
+repeats OBX-5 (line breaks as escape sequences do not survive many systems). A draft that nobody read has status R,
+"entered, not verified" (tables 0085 and 0123); P is a verified early result. Identifiers are the caller's: without them
+PID-3 is a placeholder of type U (unspecified identifier) and PID-5 a name of type U, which no patient has. Needs the
+extra `hl7`.
 """
 
 from __future__ import annotations
@@ -41,17 +42,18 @@ RESULT_STATUS: dict[ReportStatus, tuple[str, str]] = {
 }
 """OBR-25 (table 0123) and OBX-11 (table 0085) for each status of a report."""
 
-STUDY = ("113014", "DICOM Study", "DCM")
+STUDY = ("113014", "Study", "DCM")
 _ESCAPES = str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"})
-_MAX_NAME = 190
+_MAX_COMPONENT = 199
+"""Characters of a string (chapter 2.A, ST), which strict receivers hold text lines to as well."""
 
 
 class _Line(NamedTuple):
-    """One OBX: its type, the code in OBX-3 as parts, its value in ER7, its unit."""
+    """One OBX: its type, the code in OBX-3 as parts, its value in ER7 (a long text in repetitions), its unit."""
 
     kind: str
     code: tuple[str, str, str]
-    value: str
+    values: tuple[str, ...]
     unit: str = ""
 
 
@@ -106,14 +108,15 @@ def _message(report: Report, source: Source) -> Message:
         fields = {
             1: str(number),
             2: one.kind,
-            3: _components(*one.code),
+            3: _coded(one.code),
             4: str(counts[one.code[0]]),
-            5: one.value,
             6: _escaped(one.unit),
             11: RESULT_STATUS[report.status][1],
             14: _time(report.created),
         }
         _fill(segment, fields)
+        for value in one.values:
+            segment.add_field("OBX_5").value = value
     return message
 
 
@@ -149,7 +152,7 @@ def _order(segment: Any, report: Report, source: Source) -> None:
         {
             1: "1",
             3: _escaped(source.identity.accession or ""),
-            4: _components(loinc, title, "LN"),
+            4: _coded((loinc, title, "LN")),
             7: dates[0].strftime("%Y%m%d") if dates else "",
             22: _time(report.created),
             24: "RAD",
@@ -161,7 +164,7 @@ def _order(segment: Any, report: Report, source: Source) -> None:
 def _lines(report: Report, source: Source) -> Iterator[_Line]:
     """Every OBX of the message, in the order of a report; what nobody may overlook comes first."""
     if source.identity.study_uid:
-        yield _Line("HD", STUDY, _components("", source.identity.study_uid, "ISO"))
+        yield _Line("HD", STUDY, (_components("", source.identity.study_uid, "ISO"),))
     yield from _text(("DISCLOSURE", "Disclosure", LOCAL), _notices(report))
     for section in report.sections:
         yield from _text(_section(section.loinc, section.title), [section.text])
@@ -210,7 +213,8 @@ def _measurements(report: Report) -> Iterator[_Line]:
     quoted = (m for system in report.findings for s in system.statements for m in s.measurements)
     for one in dict.fromkeys(quoted):
         name = one.name.replace("_", " ")
-        yield _Line("NM", (one.name, f"{name[:1].upper()}{name[1:]}", LOCAL), f"{one.value:.{one.digits}f}", one.unit)
+        code = (one.name, f"{name[:1].upper()}{name[1:]}", LOCAL)
+        yield _Line("NM", code, (f"{one.value:.{one.digits}f}",), one.unit)
 
 
 def _told(one: CriticalResult) -> str:
@@ -232,7 +236,31 @@ def _evidence(report: Report) -> list[str]:
 
 
 def _text(code: tuple[str, str, str], texts: Sequence[str]) -> Iterator[_Line]:
-    return (_Line("TX", code, _escaped(text)) for text in texts)
+    return (_Line("TX", code, _wrapped(text)) for text in texts)
+
+
+def _wrapped(text: str) -> tuple[str, ...]:
+    """A text as repetitions of OBX-5, broken at blanks where it can be (chapter 7.4.2.5 lets TX repeat)."""
+    lines = [""]
+    for word in shown(text).split(" "):
+        for number, piece in enumerate(_pieces(word)):
+            longer = f"{lines[-1]} {piece}".lstrip(" ")
+            if number == 0 and len(longer) <= _MAX_COMPONENT:
+                lines[-1] = longer
+            else:
+                lines.append(piece)
+    return tuple(line for line in lines if line) or ("-",)
+
+
+def _pieces(word: str) -> list[str]:
+    """A word with its escapes, cut where it is longer than a line; never within an escape."""
+    pieces = [""]
+    for character in word:
+        escaped = character.translate(_ESCAPES)
+        if len(pieces[-1]) + len(escaped) > _MAX_COMPONENT:
+            pieces.append("")
+        pieces[-1] += escaped
+    return pieces
 
 
 def _section(loinc: str, title: str) -> tuple[str, str, str]:
@@ -250,8 +278,14 @@ def _fill(segment: Any, fields: dict[int, str]) -> None:
             setattr(segment, f"{segment.name.lower()}_{number}", value)
 
 
+def _coded(code: tuple[str, str, str]) -> str:
+    """A coded element; a title too long for it is cut."""
+    value, title, system = code
+    return "^".join([_escaped(value), _pieces(shown(title))[0], system])
+
+
 def _components(*parts: str) -> str:
-    return "^".join(_escaped(part[:_MAX_NAME]) for part in parts).rstrip("^")
+    return "^".join(_escaped(part) for part in parts).rstrip("^")
 
 
 def _escaped(text: str) -> str:

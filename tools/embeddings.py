@@ -127,7 +127,10 @@ async def embed_texts(reading: Reading, texts: Sequence[str]) -> TextEmbeddings:
         known.put(model, texts, decoded.texts)
         return TextEmbeddings(decoded.texts, model, reply.latency_ms, decoded.warnings)
 
-    return await once(reading.shared, ("texts", tuple(texts)), ask)
+    key = ("texts", tuple(texts))
+    found = await once(reading.shared, key, ask)
+    reading.shared.pop(key, None)  # from here on they are known; a reading need not hold them too
+    return found
 
 
 async def embed_texts_as(reading: Reading, texts: Sequence[str], model: ModelVersion) -> TextEmbeddings:

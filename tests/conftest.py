@@ -1,8 +1,16 @@
-"""A drafted report that review, store and audit are tried on."""
+"""A drafted report that review, store and audit are tried on, and the databases that a store may be in."""
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +21,7 @@ from wetread.reports.checks import check_report
 from wetread.reports.compose import compose, with_issues
 from wetread.reports.model import Draft, DraftImpression, DraftStatement, Report
 from wetread.reports.template import load_template
+from wetread.store import Store
 from wetread.study import ImageSource, Study, StudyImage
 from wetread.vocabulary import Assertion, Origin, Side, View
 
@@ -51,8 +60,8 @@ def make_draft(*, pneumothorax: bool = False, number: int = 0) -> Report:
     """
     ledger = Ledger()
     pleura = PNEUMOTHORAX if pneumothorax else "No pleural effusion or pneumothorax."
-    artifacts = ArtifactStore()
-    mask = artifacts.put("mask", MASK + bytes([number % 256, number // 256]), "image/png", "right lung")
+    artifacts = make_artifacts(number)
+    (mask,) = artifacts.all()
 
     def close(tool: str, origin: Origin, **fields: object) -> Evidence:
         model = ModelVersion(name="Some model", version="1")
@@ -104,6 +113,12 @@ def make_draft(*, pneumothorax: bool = False, number: int = 0) -> Report:
 
 
 @pytest.fixture(scope="session")
+def drafts() -> Callable[[int], tuple[Report, ArtifactStore]]:
+    """Makes the draft of a number, another one for each, with its artifacts."""
+    return lambda number: (make_draft(number=number), make_artifacts(number))
+
+
+@pytest.fixture(scope="session")
 def draft() -> Report:
     """The draft, without anything that stands against signing it."""
     return make_draft()
@@ -113,3 +128,64 @@ def draft() -> Report:
 def critical_draft() -> Report:
     """The draft with a critical result that nobody was told of."""
     return make_draft(pneumothorax=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, without a database's name, which the tests add."""
+    initdb, pg_ctl = _postgres_program("initdb"), _postgres_program("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
+    pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
+    # it refuses to run as root; nobody can read the folder of pytest
+    owner = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="wetread-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if owner:
+            os.chown(folder, 65534, 65534)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        data = str(folder / "data")
+        run = partial(subprocess.run, check=True, capture_output=True, cwd=folder, **owner)
+        run([initdb, "-D", data, "-U", "wetread", "--auth=trust", "--no-sync"])
+        settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+        # its output goes to a file: a pipe would stay open as long as the server runs
+        run([pg_ctl, "-D", data, "-o", settings, "-l", str(folder / "log"), "-w", "start"], capture_output=False)
+        try:
+            yield f"postgresql://wetread@127.0.0.1:{port}"
+        finally:
+            run([pg_ctl, "-D", data, "-m", "immediate", "stop"])
+
+
+def _postgres_program(name: str) -> str | None:
+    found = shutil.which(name)
+    return found or next(map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty store can be made, on each database in turn."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store" / "store.db")
+    import psycopg
+
+    server = request.getfixturevalue("postgres")
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def store(place: str, tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    with Store.open(place, artifacts=tmp_path / "artifacts") as opened:
+        yield opened
+
+
+def make_artifacts(number: int = 0) -> ArtifactStore:
+    """The artifacts of `make_draft(number=number)`."""
+    artifacts = ArtifactStore()
+    artifacts.put("mask", MASK + bytes([number % 256, number // 256]), "image/png", "right lung")
+    return artifacts

@@ -9,6 +9,7 @@ from wetread.agents.protocol_phrasing import Line
 from wetread.agents.protocol_wording import claims
 from wetread.reports.language import lexicon, system_of
 from wetread.reports.model import Claim
+from wetread.reports.plain import listed
 from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion, Side
 
@@ -48,12 +49,12 @@ def recommendations(lines: Sequence[Line]) -> list[str]:
     """What follows from findings by rule. From a radiograph CT is recommended without an interval."""
     found = [claim for line in lines for claim in abnormal_claims(line.text)]
     made = []
-    for_ct = _names([claim for claim in found if claim.finding in _NEEDS_CT])
+    for_ct = _names_together([claim for claim in found if claim.finding in _NEEDS_CT])
     if for_ct:
-        made.append(CT.format(findings=words.listed(for_ct)))
+        made.append(CT.format(findings=listed(for_ct)))
     critical = _names([claim for claim in found if claim.finding and _critical(claim.finding)])
     if critical:
-        made.append(TELL.format(findings=words.listed(critical)))
+        made.append(TELL.format(findings=listed(critical)))
     return made
 
 
@@ -79,7 +80,7 @@ def _nothing_acute(lines: Sequence[Line], template: ReportTemplate, *, acute: bo
     if not missing:
         return Line("", NORMAL, evidence)
     text = SO_FAR.format(acute="acute " if acute else "")
-    named = f"{text} {MISSING.format(missing=words.listed(missing))}"
+    named = f"{text} {MISSING.format(missing='; '.join(missing))}"
     # named only where the names alone claim nothing: a report's reader parses them too
     return Line("", named if len(claims(named)) == len(claims(text)) else text, evidence)
 
@@ -102,3 +103,21 @@ def _names(found: Sequence[Claim]) -> list[str]:
             name = words.name_of(claim.finding, claim.side)
             named[name] = named.get(name, True) and claim.assertion is Assertion.UNCERTAIN
     return [f"possible {name}" if uncertain else name for name, uncertain in named.items()]
+
+
+def _names_together(found: Sequence[Claim]) -> list[str]:
+    """The findings in words, those of one kind in several places under one name: "lung masses"."""
+    places: dict[str, set[Side | None]] = {}
+    for claim in found:
+        places.setdefault(claim.finding or "", set()).add(claim.side)
+    named = []
+    for finding, sides in places.items():
+        together = [claim for claim in found if claim.finding == finding]
+        if len(sides) == 1 and Side.BILATERAL not in sides:
+            named += _names(together)
+            continue
+        name = words.name_of(finding, None)
+        plural = f"{name}es" if name.endswith("s") else f"{name}s"
+        possible = all(claim.assertion is Assertion.UNCERTAIN for claim in together)
+        named.append(f"possible {plural}" if possible else plural)
+    return named

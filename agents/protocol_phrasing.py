@@ -137,6 +137,7 @@ def _from_findings(
     lines: list[Line] = []
     known = [system.key for system in template.systems]
     near = "lungs" if "lungs" in known else known[0]
+    found = _found(answer)
     for row in answer.rows("findings"):
         text = words.capital(text_of(row.get("text")).strip())
         text = text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS].rstrip()} [cut]"
@@ -151,12 +152,20 @@ def _from_findings(
             line = replace(line, text=_without_comparison(text, named))
             if not line.text:
                 continue
-        named = _denials(named, votes)
+        named = _denials(named, votes, found)
         for one in named:
             if spoken.get(one.key) is not Assertion.PRESENT:
                 spoken[one.key] = one.assertion
-        lines += _weighed(line, named, votes)
+        lines += _weighed(line, named, votes, found)
     return lines
+
+
+def _found(answer: Asked) -> frozenset[str]:
+    """What the findings model says is or may be there, on any side."""
+    rows = (row for row in answer.rows("findings"))
+    said = (Said.read(one) for row in rows for one in (row, *(row.get("also") or ())) if isinstance(one, dict))
+    there = (Assertion.PRESENT, Assertion.UNCERTAIN)
+    return frozenset(one.finding for one in said if one.finding and one.assertion in there)
 
 
 def _without_comparison(text: str, named: Sequence[Said]) -> str:
@@ -186,9 +195,9 @@ def _plainly(said: Said) -> str:
     return words.present(said.finding, said.side, uncertain=said.assertion is Assertion.UNCERTAIN)
 
 
-def _weighed(line: Line, named: Sequence[Said], votes: Mapping[str, Vote]) -> list[Line]:
+def _weighed(line: Line, named: Sequence[Said], votes: Mapping[str, Vote], found: frozenset[str]) -> list[Line]:
     """A sentence against what the classifier says of its findings; where they disagree, both sides are told."""
-    against = [one for one in named if _disagrees(one, votes)]
+    against = [one for one in named if _disagrees(one, votes, found)]
     if not against:
         return [line]
     lines = []
@@ -213,26 +222,29 @@ def _weighed(line: Line, named: Sequence[Said], votes: Mapping[str, Vote]) -> li
     return lines
 
 
-def _denials(named: Sequence[Said], votes: Mapping[str, Vote]) -> list[Said]:
+def _denials(named: Sequence[Said], votes: Mapping[str, Vote], found: frozenset[str]) -> list[Said]:
     """What a sentence says, where "normal" said of a system counts as absence of what the classifier sees there."""
-    found: list[Said] = []
+    read: list[Said] = []
     for one in named:
         seen = [
             finding
             for finding, vote in votes.items()
             if one.finding == NORMAL
             and vote.says is Assertion.PRESENT
+            and finding not in found
             and (entry := lexicon().findings.get(finding)) is not None
             and entry.system == one.system
         ]
-        found += [Said(finding, one.system, Assertion.ABSENT, None) for finding in seen] or [one]
-    return found
+        read += [Said(finding, one.system, Assertion.ABSENT, None) for finding in seen] or [one]
+    return read
 
 
-def _disagrees(said: Said, votes: Mapping[str, Vote]) -> bool:
+def _disagrees(said: Said, votes: Mapping[str, Vote], found: frozenset[str]) -> bool:
     vote = votes.get(said.finding or "")
     if vote is None:
         return False
+    if said.assertion is Assertion.ABSENT and said.finding in found:
+        return False  # absent here and found elsewhere: the classifier, which knows no place, sees the other one
     opposite = {Assertion.PRESENT: Assertion.ABSENT, Assertion.ABSENT: Assertion.PRESENT}
     return opposite.get(said.assertion) is vote.says
 

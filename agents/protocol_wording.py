@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from wetread.reports.language import claims as read_claims
 from wetread.reports.language import lexicon
 from wetread.reports.model import Claim
+from wetread.reports.plain import listed
 from wetread.vocabulary import Assertion, Side
 
 _CUE = re.compile(
@@ -100,11 +101,6 @@ def absent(findings: Iterable[tuple[str, Side | None]], by: str = "") -> str:
     """`No pneumothorax or pleural effusion.`; `by` names who says so."""
     names = list(dict.fromkeys(name_of(finding, side) for finding, side in findings))
     return f"No {listed(names, 'or')}{f' {by}' if by else ''}."
-
-
-def listed(names: Sequence[str], joint: str = "and") -> str:
-    """`a, b and c`."""
-    return " ".join(filter(None, [", ".join(names[:-1]), joint if len(names) > 1 else "", *names[-1:]]))
 
 
 def doubted(text: str, finding: str, side: Side | None, by: str) -> str:

@@ -213,7 +213,7 @@ def test_status_is_derived_from_claims_and_evidence() -> None:
     add(ledger)
     report = made(
         ("lungs", "There is a mass in the right upper lobe.", ("E1",)),
-        ("pleura", "No pleural effusion.", ("E1",)),
+        ("pleura", "No pneumothorax or pleural effusion.", ("E1",)),
         ("lines_and_tubes", "A left subclavian central venous catheter.", ("E1",)),
         ("mediastinum_and_hila", "No mediastinal widening.", ("E9",)),
         ledger=ledger,

@@ -222,7 +222,7 @@ async def test_normal_is_said_only_where_all_that_is_required_was_seen() -> None
     made = await draft({"report_findings": found(*seen)})
     assert impression(made) == ["No acute cardiopulmonary abnormality."]
     made = await draft({"report_findings": found(*seen[1:5])})
-    assert impression(made) == ["No abnormality in what was assessed. Not assessed: lines and tubes and bones."]
+    assert impression(made) == ["No abnormality in what was assessed. Not assessed: lines and tubes; bones."]
 
 
 async def test_nothing_is_said_where_every_tool_failed() -> None:

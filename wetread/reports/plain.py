@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MAX_CHARACTERS = 4000
 """A longer text is cut, visibly."""
@@ -39,3 +40,9 @@ def plain(text: str) -> str:
 def sentence(text: str) -> str:
     """`plain`, without a leading bullet or number: renderings number on their own."""
     return _BULLET.sub("", plain(text))
+
+
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    """`a, b and c`, each name once."""
+    names = list(dict.fromkeys(names))
+    return " ".join(filter(None, [", ".join(names[:-1]), joint if len(names) > 1 else "", *names[-1:]]))

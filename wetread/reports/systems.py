@@ -8,7 +8,7 @@ from typing import Any, Literal
 from wetread.evidence import Evidence
 from wetread.reports.language import lexicon, system_of
 from wetread.reports.model import Claim, Statement, SystemFindings
-from wetread.reports.plain import plain
+from wetread.reports.plain import listed, plain
 from wetread.reports.template import SystemSpec
 from wetread.vocabulary import Assertion, Side
 
@@ -16,6 +16,7 @@ NO_TOOL = "No tool that was run looks at this."
 NOTHING_SAID = "No statement was made about it."
 NO_EVIDENCE = "No evidence stands behind what is said here."
 ONE_SIDE = "Only the {} side is spoken of."
+IN_PART = "Only {} was looked for."
 NEITHER = "The statements say neither normal nor abnormal."
 
 
@@ -37,7 +38,7 @@ def system_findings(
 
     A claim that something abnormal, or a device, is or may be there makes a system abnormal, with or without evidence.
     One that says normal, or that something abnormal is absent, makes it normal only if the statement cites evidence
-    that came to an outcome, and the claims are not limited to one side.
+    that came to an outcome, the claims are not limited to one side, and what is absent is all that the system rules out.
     """
     speaking = [statement for statement in others if _claims_for(statement, spec.key, own_system=False)]
     said = [(statement, _claims_for(statement, spec.key, own_system=True)) for statement in own]
@@ -57,13 +58,17 @@ def system_findings(
         return SystemFindings(status="abnormal", reason=_see(abnormal_ones, own), **fields)
     reassuring = [statement for statement, claims in said if any(_reassuring(claim) for claim in claims)]
     standing = [statement for statement in reassuring if _has_outcome(statement, ledger)]
-    side = _only_side(claim for statement, claims in said if statement in standing for claim in claims)
-    if standing and side is None and not given_reason:
+    counted = [claim for statement, claims in said if statement in standing for claim in claims if _reassuring(claim)]
+    side = _only_side(counted)
+    whole = _is_whole(counted, spec.rules_out)
+    if standing and side is None and whole and not given_reason:
         return SystemFindings(status="normal", reason=_see(standing, own), **fields)
     if given_reason:
         return SystemFindings(status="not_assessed", reason=plain(given_reason), reason_from="draft", **fields)
     if side is not None:
         return SystemFindings(status="not_assessed", reason=ONE_SIDE.format(side), reason_from="code", **fields)
+    if standing and not whole:
+        return SystemFindings(status="not_assessed", reason=_in_part(counted), reason_from="code", **fields)
     if reassuring:
         return SystemFindings(status="not_assessed", reason=NO_EVIDENCE, reason_from="code", **fields)
     if own:
@@ -99,9 +104,25 @@ def _reassuring(claim: Claim) -> bool:
     return claim.assertion is Assertion.ABSENT
 
 
+def _is_whole(claims: Sequence[Claim], rules_out: Sequence[str]) -> bool:
+    """Whether reassuring claims amount to a normal system: one says so, or all that it rules out is absent.
+
+    The absence of a kind is that of what belongs to it: "no opacity" rules out consolidation.
+    """
+    if not rules_out or any(claim.assertion is Assertion.PRESENT for claim in claims):
+        return True
+    absent = {claim.finding for claim in claims}
+    return all(absent & {finding, *lexicon().broader(finding)} for finding in rules_out)
+
+
+def _in_part(claims: Sequence[Claim]) -> str:
+    names = [lexicon().findings[claim.finding].name for claim in claims if claim.finding in lexicon().findings]
+    return IN_PART.format(listed(names))
+
+
 def _only_side(claims: Iterable[Claim]) -> Side | None:
     """The one side that reassuring claims are limited to; None where they speak of the whole or of both sides."""
-    sides = {claim.side for claim in claims if _reassuring(claim)}
+    sides = {claim.side for claim in claims}
     return next(iter(sides)) if len(sides) == 1 and sides <= {Side.RIGHT, Side.LEFT} else None
 
 

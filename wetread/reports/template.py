@@ -62,7 +62,8 @@ class SystemSpec(Value):
     """A system under findings.
 
     `tools` are those that look at it: when all of them failed, the report says so. `structures` are the segmented
-    structures that belong to it.
+    structures that belong to it. Where nobody calls the system as a whole normal, the absence of all that `rules_out`
+    names is taken for it; where that is empty, any absence.
     """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -70,6 +71,7 @@ class SystemSpec(Value):
     required: bool = True
     tools: tuple[str, ...] = ()
     structures: tuple[str, ...] = ()
+    rules_out: tuple[str, ...] = ()
 
 
 class ExamSpec(Value):

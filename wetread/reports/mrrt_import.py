@@ -336,7 +336,7 @@ def _borrow(data: dict[str, Any], like: ReportTemplate) -> None:
     for system in data["systems"]:
         known = like.system(system["key"])
         if known is not None:
-            system |= {"tools": list(known.tools), "structures": list(known.structures)}
+            system |= known.model_dump(mode="json", exclude={"key", "title", "required"})
 
 
 def _distinct(choices: Sequence[str]) -> list[str]:

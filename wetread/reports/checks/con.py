@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check, capital, is_plain, named
 from wetread.reports.checks.document import Document, Line, pairs
-from wetread.reports.checks.kin import is_abnormal, is_device, kinds_of, near, speaks_for, urgency
+from wetread.reports.checks.kin import is_abnormal, is_device, kinds_of, near, related, speaks_for, urgency
 from wetread.reports.language import NORMAL, lexicon, system_of
 from wetread.reports.model import Claim, Issue, Severity
 from wetread.reports.pointing import sides_meet
@@ -156,7 +156,7 @@ def impression_only(doc: Document) -> Iterator[Issue]:
     if not doc.findings or not any(line.claims for line in doc.findings):
         return
     seen = [
-        claim.finding
+        claim
         for line in doc.findings
         for claim in line.claims
         if claim.finding is not None
@@ -166,20 +166,29 @@ def impression_only(doc: Document) -> Iterator[Issue]:
     told: set[str] = set()
     for line, claim in pairs(doc.impression, Assertion.PRESENT):
         finding = claim.finding
-        if finding is None or finding in told or finding in _OF_THE_PAST:
+        if finding is None or finding in told or finding in _OF_THE_PAST or claim.change is Change.RESOLVED:
             continue
         if not (is_abnormal(finding) or is_device(finding)):
             continue
-        if any(speaks_for(one, finding) for one in seen) or (claim.change is Change.RESOLVED):
-            if is_device(finding) and finding not in seen and claim.change is not Change.RESOLVED:
+        carried = [one for one in seen if _carries(one, claim)]
+        if carried:
+            other = carried[0].finding
+            if is_device(finding) and all(one.finding != finding for one in carried):
                 told.add(finding)
-                other = next(one for one in seen if speaks_for(one, finding))
                 message = f"{capital(named(finding))} here, {named(other)} in the findings. Call it by one name."
                 yield line.about("CON-2", "info", message, claim, _ids(line))
             continue
         told.add(finding)
         message = f"{capital(named(finding))} stands in the impression, and nothing in the findings carries it."
         yield line.about("CON-2", "error" if doc.drafted else "warning", message, claim, _ids(line))
+
+
+def _carries(seen: Claim, concluded: Claim) -> bool:
+    """Whether a claim of the findings carries one of the impression; by another name only on a side that can be the
+    same. The same name on the other side is LAT-1's."""
+    if seen.finding is None or concluded.finding is None or not speaks_for(seen.finding, concluded.finding):
+        return False
+    return related(seen.finding, concluded.finding) or sides_meet(seen.side, concluded.side)
 
 
 def normal_beside_abnormal(doc: Document) -> Iterator[Issue]:
@@ -222,7 +231,7 @@ def _at_odds(normal: Claim, abnormal: Claim) -> bool:
         return False
     system, least, other = covered
     return (
-        system_of(abnormal) == system
+        (system_of(abnormal) == system or (site == "lung" and abnormal.finding == "hilar_mass"))
         and urgency(abnormal.finding) >= least
         and not other & kinds_of(abnormal.finding or "")
         # "the lungs are clear" after one side was named speaks of that side's lung

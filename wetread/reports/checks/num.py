@@ -155,11 +155,11 @@ def _measured_otherwise(doc: Document, line: Line, found: _Found) -> bool:
 
 def unit_differs(doc: Document) -> Iterator[Issue]:
     """NUM-2: the very number of the findings, or of the evidence, with another unit: 12 cm for 12 mm."""
-    given = _lengths(doc.findings)
+    given = _lengths(doc.findings, earlier=True)
     for line in doc.spoken if doc.drafted else doc.impression:
         if line.statement is not None:
             given = _known(cited(line.statement, doc.ledger))
-        for found in _lengths((line,)):
+        for found in _lengths((line,), earlier=True):
             if not _among(found, given) and (other := _swapped(found, given)) is not None:
                 whose = "the evidence gives" if doc.drafted else "the findings give"
                 message = f"{line.text[found.start : found.end]}, and {whose} {found.number} {other.unit}."

@@ -82,7 +82,8 @@ class ReportFindings(Tool[ReportFindingsArguments]):
         found = cxrreportgen.decode(reply)
         sentences = [_Sentence.read(sentence, image, payloads[image.handle]) for sentence in found.sentences]
         warnings = [*found.warnings, *_crop_warning(image), *_prior_warnings(study, sentences)]
-        rows = [_row(number, sentence) for number, sentence in enumerate(sentences, 1)]
+        observed = [one.observations() for one in sentences]
+        rows = [_row(n, one, said) for n, (one, said) in enumerate(zip(sentences, observed, strict=True), 1)]
         abnormal = sum(any(claim.assertion is Assertion.PRESENT for claim in one.claims) for one in sentences)
         return Outcome(
             for_model={"findings": rows},
@@ -96,7 +97,7 @@ class ReportFindings(Tool[ReportFindingsArguments]):
             },
             latency_ms=reply.latency_ms,
             warnings=tuple(warnings),
-            observations=tuple(observation for one in sentences for observation in one.observations()),
+            observations=tuple(observation for said in observed for observation in said),
             value={
                 "image": image.handle,
                 "sentences": [
@@ -172,9 +173,8 @@ def _side_of(regions: Sequence[Region]) -> Side | None:
     return sides.pop() if len(sides) == 1 else None
 
 
-def _row(number: int, sentence: _Sentence) -> JsonValue:
+def _row(number: int, sentence: _Sentence, observations: Sequence[Observation]) -> JsonValue:
     """A sentence as an agent reads it; further claims of the same sentence stand under `also`."""
-    observations = sentence.observations()
     row: dict[str, JsonValue] = {"n": number, "text": sentence.text, **_said(observations[0])}
     row["box"] = bool(sentence.regions)
     if len(observations) > 1:

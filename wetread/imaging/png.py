@@ -117,6 +117,8 @@ def _filtered(runs: Runs) -> tuple[Integers, Integers]:
 def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -> int:
     """RFC 1950 section 8.2, of runs of equal bytes."""
     base = 65521
+    some = np.flatnonzero(values)  # most of a mask is nothing
+    starts, lengths, values = starts[some], lengths[some], values[some]
     first = (1 + int((values * lengths % base).sum())) % base
     # A byte counts once for itself and once for each that follows it.
     weights = lengths * (size - starts) - lengths * (lengths - 1) // 2

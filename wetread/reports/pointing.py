@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from wetread.evidence import Evidence, Observation, Region
 from wetread.reports.language import lexicon
@@ -77,5 +78,7 @@ def _is_about(observation: Observation, claim: Claim) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def _folded(text: str) -> str:
+    # each statement is compared with every sentence of the evidence behind it
     return " ".join(text.lower().rstrip(". ").split())

@@ -39,6 +39,7 @@ _SHE, _HE = re.compile(r"\bshe\b", re.IGNORECASE), re.compile(r"\bhe\b", re.IGNO
 _TOLD = re.compile(
     r"\b(?:communicat|discuss|telephon|phone|notif|inform|relay|convey|acknowledg|read)\w*", re.IGNORECASE
 )
+_DIGIT = re.compile(r"\d")
 _YEARS = 1
 
 Sex = Literal["F", "M"]
@@ -65,6 +66,7 @@ def _ages(doc: Document) -> Iterator[Issue]:
     found = [
         (line, match, int(match["a"] or match["b"] or match["c"] or match["d"]))
         for line in doc.lines
+        if _DIGIT.search(line.text)
         for match in _AGE.finditer(line.text)
         if not _NOT_OF_PERSON.match(line.text, match.end())
         # "67 M" needs its large letter, or it is a length in metres

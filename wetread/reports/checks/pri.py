@@ -112,11 +112,14 @@ def date_unknown(doc: Document) -> Iterator[Issue]:
     own = doc.order.study_date
     places = [*doc.spoken, *(line for line in doc.section("comparison") if doc.order.prior_dates)]
     for line in places:
+        written = list(dates(line.text))
+        if not written:
+            continue
         if line.section != "comparison" and (not _COMPARED.search(line.text) or _TOLD.search(line.text)):
             continue
         if _EVENT.search(line.text):
             continue
-        for start, end, days in dates(line.text):
+        for start, end, days in written:
             if own in days or _match(days, known) or (line.section != "comparison" and named & set(days)):
                 continue
             if not known and not named and doc.has_prior and doc.order.prior_dates is None:
@@ -146,9 +149,10 @@ def date_of_the_future(doc: Document) -> Iterator[Issue]:
     last = doc.order.study_date
     limit = min(last, doc.today) if last is not None else doc.today
     for line in (*doc.section("comparison"), *doc.spoken):
-        if _TO_COME.search(line.text) or _TOLD.search(line.text):
+        written = list(dates(line.text))
+        if not written or _TO_COME.search(line.text) or _TOLD.search(line.text):
             continue
-        for start, end, days in dates(line.text):
+        for start, end, days in written:
             if min(days) > limit and (
                 min(days) > doc.today or min(days) - limit > _FAR or line.section == "comparison"
             ):

@@ -33,7 +33,7 @@ _RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _LONGEST_ASKED_WAIT_S = 0.5, 8.0, 30.0
 _AGAIN = "Send it again: nothing is made twice."
 _IDENTIFYING = re.compile(r"\d{4}-\d{2}-\d{2}|\d{7,}|\d+(?:\.\d+){4,}|[\w.+-]+@[\w-]+\.[\w.]+")
-_OF_A_PERSON = re.compile(r"\b(Patient|Person|RelatedPerson|Practitioner|PractitionerRole|Encounter)/[\w.-]+")
+_OF_A_PERSON = re.compile(r"(Patient|Person|RelatedPerson|Practitioner|PractitionerRole|Encounter)/[\w.-]+")
 
 Sleep = Callable[[float], Awaitable[None]]
 

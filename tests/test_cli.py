@@ -185,10 +185,12 @@ def test_the_folder_keeps_what_is_not_ours(bare: Path, chest: list[str], capsys:
     assert not [name for name in files(bare / "here") if name.startswith(".") or name.endswith(".tmp")]
 
 
-def test_a_folder_that_cannot_be_is_one_line(bare: Path, chest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_is_told_at_once(
+    bare: Path, chest: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     (bare / "here").write_text("a file")
     assert main(["read", *chest, "--simulated", "--out", "here"]) == 2
-    assert "WET-INPUT-OUT: here cannot be written" in capsys.readouterr().err
+    assert error_line(capsys).startswith("WET-INPUT-OUT: here cannot be written")
 
 
 @pytest.mark.parametrize(
@@ -374,6 +376,13 @@ def test_cases_are_added_and_found(bare: Path, capsys: pytest.CaptureFixture[str
     assert "case-1" in out and "mass" in out
     assert "[bold]Masses." in out
     assert "SIMULATED" in err
+
+
+def test_a_case_is_not_found_by_itself(bare: Path, chest: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    more = [*chest, "--simulated", "--library", "cases.db"]
+    assert main(["index", "add", "--id", "case-1", *more]) == 0
+    assert main(["index", "search", *more]) == 0
+    assert "No other case" in capsys.readouterr().err
 
 
 def test_a_library_that_is_not_there_is_one_line(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:

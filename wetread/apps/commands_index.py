@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,13 +67,23 @@ async def _search(options: argparse.Namespace) -> int:
     with CaseLibrary.open(path, read_only=True) as library:
         vector, space, pixels = await _embed(study, image, settings, simulated=options.simulated)
         matches = library.search(vector, options.k, space=space, not_patient=study.patient_key, not_image=pixels)
-        if not matches and (spaces := library.spaces()):
-            note(f"None of {space}. The library has: {'; '.join(f'{found} ({count})' for found, count in spaces)}.")
+        if not matches:
+            _say_why_none(space, library.spaces())
     table = Table("Case", "Similarity", "Labels", "Snippet", box=None, pad_edge=False)
     for match in matches:
         table.add_row(match.id, f"{match.similarity:.3f}", ", ".join(match.labels), match.snippet)
     console(sys.stdout).print(table)
     return 0
+
+
+def _say_why_none(space: VectorSpace, there: Iterable[tuple[VectorSpace, int]]) -> None:
+    counts = dict(there)
+    if space in counts:
+        note("No other case: those in the library are of this image or this patient.")
+    elif counts:
+        note(f"None of {space}. The library has: {'; '.join(f'{one} ({count})' for one, count in counts.items())}.")
+    else:
+        note("The library has no case yet.")
 
 
 def _library_path(options: argparse.Namespace, settings: Settings) -> Path:

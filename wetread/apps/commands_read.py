@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wetread.apps.output import show_report, write_files
+from wetread.apps.output import check_folder, show_report, write_files
 from wetread.apps.stores import check_store, keep_draft
 from wetread.apps.terminal import Progress, note
 from wetread.apps.wiring import open_session, settings_for
@@ -30,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
 async def _read(options: argparse.Namespace) -> int:
     workspace = Path(options.workspace)
     settings = settings_for(workspace, options.model)
+    folder = Path(options.out) if options.out else Path("wetread-out") / _name(options.study[0])
+    check_folder(folder)
     check_store(options.store, settings, workspace)
     happened: list[Event] = []
     async with open_session(
@@ -44,7 +46,6 @@ async def _read(options: argparse.Namespace) -> int:
                 progress(event)
                 happened.append(event)
         report = session.result()
-        folder = Path(options.out) if options.out else Path("wetread-out") / _name(options.study[0])
         names = await write_files(session, folder, workspace)
         kept = await asyncio.to_thread(keep_draft, options.store, settings, workspace, session, happened)
     show_report(report, as_json=options.json)

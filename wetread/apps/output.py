@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetread.apps.terminal import console
+from wetread.errors import InputError
 
 if TYPE_CHECKING:
     from wetread.reports.model import Report
@@ -29,6 +31,22 @@ def show_report(report: Report, *, as_json: bool) -> None:
     from wetread.reports.render import to_terminal
 
     console(sys.stdout).print(to_terminal(report))
+
+
+def check_folder(folder: Path) -> None:
+    """See that files can be written into a folder, which need not be there yet; to be asked before work is paid for.
+
+    Raises:
+        InputError: `WET-INPUT-OUT`, they cannot.
+    """
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    why = None
+    if not there.is_dir():
+        why = f"{there.name} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        why = "its rights do not allow it"
+    if why is not None:
+        raise InputError("WET-INPUT-OUT", f"{folder} cannot be written ({why}).", "Name another folder with --out.")
 
 
 async def write_files(session: Session, folder: Path, workspace: Path | None = None) -> list[str]:

@@ -138,7 +138,7 @@ def building(what: str, handles: Iterable[str]) -> Iterator[None]:
         named = ", ".join(unique(handles))
         raise ExportError(
             "WET-EXPORT-HEADER",
-            f"{what} cannot be made: the header of {named} does not allow it.",
+            f"{what} cannot be made for {named}: the header lacks what it needs, or is of a kind that cannot be had.",
             "Leave this format out; --debug shows what was missing.",
         ) from error
 

@@ -32,6 +32,7 @@ from wetread.reports.export.dicom_source import SourceImage, Sources, read_sourc
 from wetread.reports.model import Report
 from wetread.reports.plain import shown
 from wetread.reports.view import TINTS, Mark, marks
+from wetread.vocabulary import Side
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -154,10 +155,8 @@ def _described(report: Report, mark: Mark, number: int) -> seg.SegmentDescriptio
     )
 
 
-def _property(mark: Mark) -> tuple[codes.Concept, codes.Concept, Any]:
-    label = shown(mark.label).lower()
-    named = codes.private(label.replace(" ", "_") or "region", label or "region")
-    return codes.SEGMENTS.get(label, (codes.ABNORMAL_STRUCTURE, named, mark.side))
+def _property(mark: Mark) -> tuple[codes.Concept, codes.Concept, Side | None]:
+    return codes.segment_codes(shown(mark.label).lower(), mark.side)
 
 
 def _algorithm(owners: list[Evidence]) -> Any:
@@ -175,7 +174,7 @@ def _set_sides(made: Any, drawn: list[Mark]) -> None:
     from highdicom.sr import CodedConcept
 
     for item, mark in zip(made.SegmentSequence, drawn, strict=True):
-        side = codes.SIDES.get(_property(mark)[2])
+        side = codes.side_code(_property(mark)[2])
         if side is not None:
             item.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
                 CodedConcept.from_code(side.code())

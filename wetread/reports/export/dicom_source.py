@@ -7,6 +7,7 @@ into an error or a log.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,14 @@ _TYPE_2 = (
     "StudyTime",
     "ReferringPhysicianName",
 )
+_FORMS = {
+    "PatientSex": re.compile("[MFO]"),
+    "PatientAge": re.compile("[0-9]{3}[DWMY]"),
+    "PatientBirthDate": re.compile("[0-9]{8}"),
+    "StudyDate": re.compile("[0-9]{8}"),
+    "StudyTime": re.compile(r"([0-9]{2}){1,3}(\.[0-9]{1,6})?"),
+}
+"""Forms (PS3.5 6.2) of what may be left out: a malformed value would make the export invalid too."""
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
@@ -231,8 +240,9 @@ def _taken_out(header: Dataset) -> Dataset:
         if keyword in header:
             identity[keyword] = header[keyword]
             delattr(header, keyword)
-    if identity.get("PatientSex") not in ("M", "F", "O"):
-        identity.PatientSex = ""
+    for keyword, form in _FORMS.items():
+        if keyword in identity and not form.fullmatch(str(identity.get(keyword) or "")):
+            delattr(identity, keyword)
     for keyword in _TYPE_2:
         setattr(header, keyword, "")
         if identity.get(keyword) is None:

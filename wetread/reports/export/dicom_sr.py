@@ -106,11 +106,12 @@ def narrative(report: Report, sources: Sources) -> Dataset:
     ]
     context = sr.ObservationContext(**_observers(report))
     items += list(context)
-    for loinc, lines in _narrative_sections(report):
-        heading = codes.Concept(loinc, "LN", codes.HEADINGS[loinc])
-        section = sr.ContainerContentItem(name=heading.code(), relationship_type=sr.RelationshipTypeValues.CONTAINS)
-        name = codes.ELEMENTS.get(loinc, codes.COMMENT)
-        section.ContentSequence = sr.ContentSequence([_text(name, line) for line in lines])
+    for name, lines in _narrative_sections(report):
+        section = sr.ContainerContentItem(
+            name=codes.heading(name).code(), relationship_type=sr.RelationshipTypeValues.CONTAINS
+        )
+        element = codes.ELEMENTS.get(name, codes.COMMENT)
+        section.ContentSequence = sr.ContentSequence([_text(element, line) for line in lines])
         items.append(section)
     root.ContentSequence = sr.ContentSequence(items)
     return _document(sr.ComprehensiveSR, "sr-narrative", "Report", root, report, sources, sources.subject)
@@ -287,15 +288,15 @@ def _sites(claim: Claim, side: Side | None) -> list[Any] | None:
     site = codes.site_code(claim.anatomy)
     if site is None:
         return None
-    laterality = codes.SIDES.get(side) if side is not None else None
+    laterality = codes.side_code(side)
     return [sr.FindingSite(anatomic_location=site.code(), laterality=laterality.code() if laterality else None)]
 
 
 def _evaluations(claim: Claim) -> list[Any]:
-    found = [sr.QualitativeEvaluation(name=codes.PRESENCE.code(), value=codes.ASSERTIONS[claim.assertion].code())]
-    if claim.side in codes.SIDES and codes.site_code(claim.anatomy) is None:
-        laterality = codes.Concept("272741003", "SCT", "Laterality")
-        found.append(sr.QualitativeEvaluation(name=laterality.code(), value=codes.SIDES[claim.side].code()))
+    found = [sr.QualitativeEvaluation(name=codes.PRESENCE.code(), value=codes.presence_code(claim.assertion).code())]
+    side = codes.side_code(claim.side)
+    if side is not None and codes.site_code(claim.anatomy) is None:
+        found.append(sr.QualitativeEvaluation(name=codes.LATERALITY.code(), value=side.code()))
     if claim.change is not None:
         found.append(sr.QualitativeEvaluation(name=codes.CHANGE.code(), value=codes.change_code(claim.change).code()))
     return found
@@ -347,26 +348,25 @@ def _narrative_sections(report: Report) -> Iterable[tuple[str, list[str]]]:
 
     What every export says of itself comes first, under Current Procedure Descriptions.
     """
-    texts = {section.loinc: section.text for section in report.sections if section.name != "exam"}
-    exam = [section.text for section in report.sections if section.name == "exam"]
-    for loinc in ("18785-6", "11329-0"):
-        if texts.get(loinc):
-            yield loinc, [texts[loinc]]
-    technique = [*disclosure_lines(report), *exam, *filter(None, [texts.get("55111-9", "")])]
-    yield "55111-9", technique
-    if texts.get("18834-2"):
-        yield "18834-2", [texts["18834-2"]]
+    texts = {section.name: section.text for section in report.sections}
+    for name in ("indication", "history"):
+        if texts.get(name):
+            yield name, [texts[name]]
+    technique = [*disclosure_lines(report), *filter(None, [texts.get("exam"), texts.get("technique")])]
+    yield "technique", technique
+    if texts.get("comparison"):
+        yield "comparison", [texts["comparison"]]
     findings = [line for system in report.findings for line in _system_lines(system)]
     findings += [f"{field.title}: {field.shown or 'not filled'}" for field in report.fields]
-    yield "59776-5", findings or ["None was drafted."]
+    yield "findings", findings or ["None was drafted."]
     impression = [f"{number}. {one.text}" for number, one in enumerate(report.impression, start=1)]
-    yield "19005-8", impression or ["None was drafted."]
+    yield "impression", impression or ["None was drafted."]
     if report.recommendations:
-        yield "18783-1", [one.text for one in report.recommendations]
+        yield "recommendation", [one.text for one in report.recommendations]
     if report.critical:
-        yield "73568-8", [_critical_line(one) for one in report.critical]
+        yield "communication", [_critical_line(one) for one in report.critical]
     if report.review is not None and report.review.addenda:
-        yield "55107-7", [f"{one.text} ({one.by}, {one.at.isoformat()})" for one in report.review.addenda]
+        yield "addendum", [f"{one.text} ({one.by}, {one.at.isoformat()})" for one in report.review.addenda]
 
 
 def _system_lines(system: SystemFindings) -> list[str]:

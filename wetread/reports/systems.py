@@ -38,7 +38,7 @@ def system_findings(
 
     A claim that something abnormal, or a device, is or may be there makes a system abnormal, with or without evidence.
     One that says normal, or that something abnormal is absent, makes it normal only if the statement cites evidence
-    that came to an outcome, the claims are not limited to one side, and what is absent is all that the system rules out.
+    that came to an outcome, the claims are not limited to one side, and all that the system rules out is absent.
     """
     speaking = [statement for statement in others if _claims_for(statement, spec.key, own_system=False)]
     said = [(statement, _claims_for(statement, spec.key, own_system=True)) for statement in own]

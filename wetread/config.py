@@ -216,6 +216,7 @@ VARIABLES: tuple[str, ...] = (
     "WETREAD_MODEL",
     "WETREAD_LIBRARY",
     "WETREAD_STORE",
+    "WETREAD_FHIR_TOKEN",
     *(names[""] for names in _MODEL_VARIABLES.values()),
 )
 """The variables of wetread's own; the vendor's (`HLS_MODEL_ENDPOINTS`, `OPENAI_API_KEY`, ...) are read besides."""

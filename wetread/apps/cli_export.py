@@ -42,7 +42,11 @@ def add_commands(command: Callable[[str, str, str], argparse.ArgumentParser], wo
 
 def _report(command: argparse.ArgumentParser, *, needed: bool = True) -> None:
     nargs = None if needed else "?"
-    command.add_argument("report", metavar="REPORT", nargs=nargs, help="a report.json, or the folder that has one")
+    about = "report.json, its folder, or the id of a report in the store"
+    command.add_argument("report", metavar="REPORT", nargs=nargs, help=about)
+    command.add_argument(
+        "--store", metavar="WHERE", help="the store, which has the masks too (WETREAD_STORE, .wetread/store.db)"
+    )
 
 
 def _identity(command: argparse.ArgumentParser) -> None:

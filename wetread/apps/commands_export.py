@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wetread.apps.stores import find_report, opened_store
 from wetread.apps.terminal import console, note
+from wetread.apps.wiring import settings_for
 from wetread.errors import ExportError, InputError
 from wetread.reports.export import FORMATS, ExportedFile, Identity, export, write_files
-from wetread.reports.reading import read_report
 
 if TYPE_CHECKING:
     from wetread.imaging.bank import ImageBank
-    from wetread.reports.model import Report
     from wetread.study import Study
 
 LIST, ALL = "list", "all"
@@ -34,20 +34,31 @@ def run(options: argparse.Namespace) -> int:
     if options.report is None:
         raise InputError("WET-INPUT-OPTION", "No report is named.", "Give a report.json, or the folder that has one.")
     wanted = _formats(options.to)
-    report = read_report(Path(options.report))
-    study, bank = _study(options.study)
     identity = identity_from(options)
+    workspace = Path(options.workspace)
+    with opened_store(options.store, settings_for(workspace), workspace) as store:
+        found = find_report(options.report, store)
+        artifacts = store.artifacts.load(found.report) if store is not None else None
+    study, bank = _study(options.study)
     made: list[ExportedFile] = []
     for name in wanted:
         try:
-            made += _one(report, name, options, study, bank, identity)
+            made += export(
+                found.report,
+                name,
+                study=study,
+                bank=bank,
+                artifacts=artifacts,
+                folder=Path(options.study) if options.study else None,
+                workspace=workspace,
+                identity=identity,
+            )
         except ExportError as error:
-            # one of several that cannot be made keeps the others from nobody; asked for by name, it is an error
+            # asked for by name, what cannot be made is an error; asked for all, the rest is wanted all the same
             if options.to != ALL:
                 raise
             note(f"Left out {name}: {error.line()}")
-    place = Path(options.report)
-    folder = Path(options.out) if options.out else place if place.is_dir() else place.parent
+    folder = Path(options.out or (found.path.parent if found.path else "wetread-out"))
     names = [path.name for path in write_files(made, folder)]
     note(f"Written to {folder}: {', '.join(names)}")
     return 0
@@ -67,25 +78,6 @@ def identity_from(options: argparse.Namespace) -> Identity:
     except ValidationError as error:
         field = str(error.errors(include_input=False, include_url=False)[0]["loc"][0])
         raise InputError("WET-INPUT-OPTION", f"--{field.replace('_', '-')} cannot be used.", _FORMS[field]) from None
-
-
-def _one(
-    report: Report,
-    name: str,
-    options: argparse.Namespace,
-    study: Study | None,
-    bank: ImageBank | None,
-    identity: Identity,
-) -> tuple[ExportedFile, ...]:
-    return export(
-        report,
-        name,
-        study=study,
-        bank=bank,
-        folder=Path(options.study) if options.study else None,
-        workspace=Path(options.workspace),
-        identity=identity,
-    )
 
 
 def _formats(text: str) -> list[str]:

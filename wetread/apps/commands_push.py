@@ -10,17 +10,21 @@ from pathlib import Path
 from wetread.apps.commands_export import identity_from
 from wetread.apps.fhir_push import push
 from wetread.apps.output import print_json
+from wetread.apps.stores import find_report, opened_store
 from wetread.apps.terminal import note
+from wetread.apps.wiring import settings_for
 from wetread.reports.export import export
-from wetread.reports.reading import read_report
 
 TOKEN_VARIABLE = "WETREAD_FHIR_TOKEN"
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; see `apps.cli` for its options and exit codes."""
-    report = read_report(Path(options.report))
-    (bundle,) = export(report, "fhir", workspace=Path(options.workspace), identity=identity_from(options))
+    workspace = Path(options.workspace)
+    identity = identity_from(options)
+    with opened_store(options.store, settings_for(workspace), workspace) as store:
+        report = find_report(options.report, store).report
+    (bundle,) = export(report, "fhir", workspace=workspace, identity=identity)
     token = os.environ.get(TOKEN_VARIABLE) or None
     result = asyncio.run(push(bundle.data, options.url, token=token, allow_http=options.allow_http))
     if options.json:

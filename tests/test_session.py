@@ -21,6 +21,7 @@ from wetread.errors import InputError, ModelError, ReadingError, TapeError
 from wetread.events import (
     EVENTS,
     BudgetReached,
+    DraftSubmitted,
     Event,
     Notice,
     ReportReady,
@@ -479,6 +480,8 @@ async def test_a_ct_unasked_is_wholly_not_assessed(study: Study) -> None:
     assert report.template == "generic"
     assert {system.status for system in report.findings} == {"not_assessed"}
     assert {evidence.tool for evidence in report.evidence} == {"study_context"}
+    assert not [issue for issue in report.issues if issue.severity == "error"]
+    assert [event.round for event in of(events, DraftSubmitted)] == [1]
 
 
 def test_events_of_a_turn_hold_no_paths(study: Study) -> None:

@@ -25,6 +25,7 @@ from wetread.reports.view import (
     Mark,
     counted,
     critical_word,
+    field_issues,
     field_note,
     form,
     grounding_line,
@@ -132,7 +133,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
                 "note": field_note(field),
                 "required": field.required,
                 "evidence": field.evidence,
-                "issues": issues_at(report, field.place),
+                "issues": field_issues(report, field),
             }
             for field in form(report)
         ],

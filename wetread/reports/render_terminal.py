@@ -13,6 +13,7 @@ from wetread.reports.view import (
     MODE_WORDS,
     counted,
     critical_word,
+    field_issues,
     field_note,
     form,
     grounding_line,
@@ -147,7 +148,7 @@ def _fields(report: Report) -> RenderableType:
         )
         for id in field.evidence:
             text.append(f" [{shown(id)}]", "cyan")
-        grid.add_row(Text(shown(field.title), "dim"), _stack([text, *_issues(report, field.place)]))
+        grid.add_row(Text(shown(field.title), "dim"), _stack([text, *map(_issue, field_issues(report, field))]))
     return grid
 
 

@@ -111,6 +111,11 @@ def field_note(field: ReportField) -> str:
     return "Not filled." + (signing[field.unfilled] if field.required else "")
 
 
+def field_issues(report: Report, field: ReportField) -> list[Issue]:
+    """The issues about a field; that it is empty its note says already."""
+    return [issue for issue in issues_at(report, field.place) if issue.code != "SEC-1"]
+
+
 def critical_word(result: CriticalResult) -> str:
     """`Left pneumothorax`, `Possible left pneumothorax`."""
     name = result.name if result.assertion is Assertion.PRESENT else f"possible {result.name}"

@@ -24,10 +24,14 @@ _ABOUT_OTHERS = frozenset({"find_similar", "study_context"})
 
 
 def evidence_missing(doc: Document) -> Iterator[Issue]:
-    """GRD-1: a statement cites no evidence, unknown evidence, or only evidence that came to nothing."""
+    """GRD-1: a statement cites no evidence, unknown evidence, or only evidence that came to nothing.
+
+    Where no system was assessed, a statement that claims nothing says so, and needs none.
+    """
+    nothing = doc.report is not None and all(system.status == "not_assessed" for system in doc.report.findings)
     for line in doc.spoken:
         statement = line.statement
-        if statement is None:
+        if statement is None or (nothing and not statement.evidence and not line.claims):
             continue
         unknown = [id for id in statement.evidence if id not in doc.ledger]
         if unknown:

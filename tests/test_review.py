@@ -543,3 +543,11 @@ def test_no_agent_and_no_tool_can_reach_review_or_store(folder: str) -> None:
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             for name in [f"{module}.{name}" if module else name for name in names]:
                 assert not name.startswith(("wetread.review", "wetread.store")), f"{path}: {name}"
+
+
+def test_every_version_says_who_made_it(draft: Report) -> None:
+    released = done(draft, outcome="preliminary", by=BO)
+    final = signed(released)
+    versions = [released, final, append(final, "More.", by=BO, at=AT)]
+    assert [one.review.by for one in versions if one.review] == [BO, ADA, BO]
+    assert draft.review is None

@@ -80,6 +80,8 @@ class Withdrawal(Value):
 class Review(Value):
     """All that people did with a report, oldest first."""
 
+    by: str = ""
+    """Who made this version."""
     decisions: tuple[Decision, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     overrides: tuple[Override, ...] = ()

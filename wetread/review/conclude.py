@@ -90,7 +90,7 @@ def conclude(
         )
     elif override is not None:
         raise ReviewError("WET-REVIEW-NOTHING", "An override is for signing.", "Sign with it, or leave it out.")
-    return _next(revised, report, status, review, at, _disclosure(status, review, by))
+    return _next(revised, report, status, review, by, at)
 
 
 def append(report: Report, text: str, *, by: str, at: datetime) -> Report:
@@ -112,7 +112,7 @@ def append(report: Report, text: str, *, by: str, at: datetime) -> Report:
             "signatures": (*review.signatures, signature),
         }
     )
-    return _next(report, report, "appended", review, at, _disclosure("appended", review, by))
+    return _next(report, report, "appended", review, by, at)
 
 
 def withdraw(
@@ -129,7 +129,7 @@ def withdraw(
     if not reason:
         raise ReviewError("WET-REVIEW-TEXT", "No reason is given.", "Say why.")
     review = (report.review or Review()).model_copy(update={"withdrawn": Withdrawal(reason=reason, by=by, at=at)})
-    return _next(report, report, status, review, at, _disclosure(status, review, by))
+    return _next(report, report, status, review, by, at)
 
 
 def blocking(report: Report) -> tuple[Issue, ...]:
@@ -308,17 +308,15 @@ def _by(what: str, signature: Signature) -> str:
     return f"{what} by {signature.by}, {signature.at:%Y-%m-%d %H:%M} UTC"
 
 
-def _next(
-    content: Report, before: Report, status: ReportStatus, review: Review, at: datetime, disclosure: str
-) -> Report:
+def _next(content: Report, before: Report, status: ReportStatus, review: Review, by: str, at: datetime) -> Report:
     return content.model_copy(
         update={
             "version": before.version + 1,
             "replaces": before.sha256,
             "status": status,
             "created": at,
-            "disclosure": disclosure,
-            "review": review,
+            "disclosure": _disclosure(status, review, by),
+            "review": review.model_copy(update={"by": by}),
         }
     ).sealed()
 

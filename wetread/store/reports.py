@@ -12,7 +12,6 @@ import orjson
 from wetread.errors import InputError, ReviewError, StoreError
 from wetread.reports.model import Report, ReportStatus
 from wetread.reports.reading import parse_report
-from wetread.reports.reviewed import Addendum, Decision, Signature, Verdict, Withdrawal
 from wetread.reports.states import check_first, check_successor
 from wetread.store.audit import Actor, AuditEvent, append
 from wetread.store.tables import audit, reports
@@ -193,12 +192,11 @@ def _check_follows(connection: Connection, report: Report) -> str:
 
 
 def _event(report: Report, id: str) -> AuditEvent:
-    name = _who(report)
-    if name is None:
+    review = report.review
+    if review is None or not review.by:
         actor, action = Actor(kind="agent", name=report.language_model[:120]), "report.drafted"
     else:
-        actor, action = Actor(kind="person", name=name), _ACTIONS[report.status]
-    review = report.review
+        actor, action = Actor(kind="person", name=review.by), _ACTIONS[report.status]
     counts = {"version": report.version, "statements": len(report.statements())}
     counts["errors"] = sum(issue.severity == "error" for issue in report.issues)
     if review is not None:
@@ -206,17 +204,6 @@ def _event(report: Report, id: str) -> AuditEvent:
         for done in ("accepted", "edited", "rejected", "added"):
             counts[done] = sum(one.action == done and one.at == report.created for one in review.decisions)
     return AuditEvent(actor=actor, action=action, subject=id, version=report.sha256, counts=counts)
-
-
-def _who(report: Report) -> str | None:
-    """The person who made this version, as its own record says; None for a draft."""
-    review = report.review
-    if review is None:
-        return None
-    acts: list[Decision | Verdict | Signature | Addendum | Withdrawal]
-    acts = [*review.decisions, *review.verdicts, *review.signatures, *review.addenda]
-    acts += [review.withdrawn] if review.withdrawn else []
-    return max(acts, key=lambda act: act.at).by if acts else None
 
 
 def _shown() -> Select[Any]:

@@ -47,6 +47,13 @@ _STUDY = frozenset(
     ("study", "exam", "examination", "radiograph", "film", "imaging", "ct", "chest", "cxr", "report", "image", "scan",
      "xray", "comparison", "x", "tomography", "mri", "pet", "date", "day", "month", "week", "year", "today")
 )  # fmt: skip
+_SAID_AFTER = frozenset(
+    ("possible", "probable", "suspected", "suspect", "questioned", "questionable", "queried", "equivocal", "unlikely",
+     "doubtful", "difficult", "hard", "impossible")
+)  # fmt: skip
+"""Doubts that stand behind their finding too: "effusion possible", "a nodule difficult to exclude"."""
+_MODALS = frozenset(("may", "might", "could", "can", "would"))
+"""What these leave open is what they explain, not what stands before them: "the opacity may be an artifact"."""
 _SINCE = frozenset(("to", "from", "since", "than", "versus"))
 
 
@@ -69,11 +76,13 @@ def assess(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str]
             if not _about_tip(clause, index):
                 _set(reached, _BACKWARD[mark.value], mark)
         elif mark.is_cue("uncertain_either") and not _works_forward(clause, index, found):
-            if not _skips(clause, index):
+            if not _skips(clause, index) and words[mark.first] not in _MODALS:
                 _set(_reached_back(clause, index, found), Assertion.UNCERTAIN, mark)
         elif mark.is_cue("uncertain_before"):
             if words[mark.first] in ("versus", "vs", "v") or words[mark.first : mark.last] == ["and", "/", "or"]:
                 _set(_reached_back(clause, index, found)[-1:], Assertion.UNCERTAIN, mark)
+            elif words[mark.first] in _SAID_AFTER and not _works_forward(clause, index, found):
+                _set(_reached_back(clause, index, found), Assertion.UNCERTAIN, mark)
             elif words[mark.first] == "?" and not any(target.begin > index for target in found):
                 _set([t for t in found if t.assertion is None], Assertion.UNCERTAIN, mark)
     _disjunctions(clause, found)
@@ -86,6 +95,7 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
     by_mark: dict[int, list[Target]] = {}
     for target in found:
         by_mark.setdefault(target.begin, []).append(target)
+    states = {target.at for target in found if target.site_at is not None}
     active: Mark | None = None
     lapsed: Mark | None = None
     count = 0
@@ -97,7 +107,7 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
                 count += 1
             elif target.site_at is not None and target.begin < target.at:
                 _inside(clause, target)
-        if mark.kind == CUE:
+        if mark.kind == CUE and index not in states:
             value = mark.value
             if value in ("suggests", "affirms"):
                 denial = active if _denied(active) else lapsed
@@ -240,6 +250,8 @@ def _reached_back(clause: Sequence[Mark], index: int, found: Sequence[Target]) -
     for at in range(index - 1, -1, -1):
         mark = clause[at]
         here = [target for target in found if target.at == at]
+        if here and reached and not linked and mark.kind == FINDING:
+            break
         reached += here
         if mark.is_sign("and", "or", "&", "/", "nor"):
             linked = True

@@ -57,7 +57,7 @@ def compare(
         for target in reached:
             if target.finding in _DENSITIES and words[mark.first : mark.last] == ["increased"] and target.at > index:
                 continue
-            if target.change is None and target.finding != NORMAL:
+            if target.change in (None, Change.UNCHANGED) and target.finding != NORMAL:
                 target.change = Change(mark.change)
         if not reached:
             loose.append(mark)

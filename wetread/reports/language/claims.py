@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from wetread.reports.language.lexicon import lexicon
-from wetread.reports.language.sentence import read_sentence
+from wetread.reports.language.sentence import of_the_same, read_sentence
 from wetread.reports.language.words import sentences, tokens
 from wetread.reports.model import Claim, TextMeasurement
 from wetread.vocabulary import Assertion
@@ -43,7 +43,8 @@ def claims(text: str) -> tuple[Claim, ...]:
 
 
 def read(text: str) -> list[ReadSentence]:
-    """The sentences of a text with what they say. A short answer completes its question ("Pneumothorax? No.")."""
+    """The sentences of a text with what they say. A short answer completes its question ("Pneumothorax? No."), and a
+    pronoun may stand for the finding of the sentence before ("It is unchanged.")."""
     found: list[ReadSentence] = []
     for start, end, sentence in sentences(text):
         answer = _ANSWERS.get(sentence.rstrip(".!").lower())
@@ -51,6 +52,8 @@ def read(text: str) -> list[ReadSentence]:
             answered = tuple(claim.model_copy(update={"assertion": answer}) for claim in found[-1].claims)
             found[-1] = found[-1]._replace(claims=answered)
         said, sizes = _understood(sentence) if len(sentence) <= _LONGEST_KEPT else _understood.__wrapped__(sentence)
+        if not said and found and (same := of_the_same(tokens(sentence[:_LONGEST_KEPT]), found[-1].claims)):
+            said = (same,)
         found.append(ReadSentence(start, end, sentence, said, sizes))
     return found
 

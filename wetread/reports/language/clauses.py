@@ -29,6 +29,9 @@ from wetread.vocabulary import Assertion, Change, Side
 LISTING = ("and", "or", "nor", ",", "/", "&", "+")
 _FORWARD = ("negates_before", "negates_before_narrow", "uncertain_before", "history_before", "ended_before")
 _DENYING = ("negates_before", "negates_before_narrow")
+_NOUNS = ("calcification",)
+_HOLDING = ("of", "in", "within", "along", "at")
+_NOT, _BORDERLINE = "not_", "borderline"
 _EXISTENTIAL = ("seen", "identified", "present", "noted", "visualized", "evident", "demonstrated", "detected")
 
 
@@ -85,8 +88,10 @@ def clauses(found: Sequence[Mark], words: Sequence[str]) -> list[list[Mark]]:
 
 
 def _in_predicate(left: Sequence[Mark], mark: Mark, words: Sequence[str]) -> bool:
-    """Whether "otherwise" stands inside a predicate: "the lungs are otherwise clear"."""
-    return bool(left) and left[-1].verb and left[-1].last == mark.first and words[mark.first] == "otherwise"
+    """Whether "otherwise" stands inside a predicate: "the lungs are otherwise clear", "lungs otherwise clear"."""
+    if words[mark.first] != "otherwise" or not left or left[-1].last != mark.first:
+        return False
+    return left[-1].verb or left[-1].kind == ANATOMY
 
 
 def _new_predication(left: Sequence[Mark], found: Sequence[Mark], index: int, words: Sequence[str]) -> bool:
@@ -127,15 +132,23 @@ def targets(clause: Sequence[Mark]) -> list[Target]:
                 found[-1].change = Change(mark.change)
                 if found[-1].change is Change.RESOLVED:
                     found[-1].assertion = Assertion.ABSENT
-        elif mark.state:
+        elif mark.state and not _grades(clause, index):
             found += _states(clause, index, taken)
     found.sort(key=lambda target: (target.at, target.begin))
     return found
 
 
+def _grades(clause: Sequence[Mark], index: int) -> bool:
+    """Whether "borderline" only grades the state or finding that follows: "borderline enlarged"."""
+    follow = clause[index + 1] if index + 1 < len(clause) else None
+    return clause[index].state == _BORDERLINE and follow is not None and bool(follow.state or follow.kind == FINDING)
+
+
 def _states(clause: Sequence[Mark], index: int, taken: set[int]) -> list[Target]:
     mark = clause[index]
-    made = rules().state_findings.get(mark.state or "", {})
+    state = mark.state or ""
+    denied = state.startswith(_NOT)
+    made = rules().state_findings.get(state.removeprefix(_NOT), {})
     found = []
     for at in _sites(clause, index, taken):
         site = clause[at]
@@ -146,6 +159,10 @@ def _states(clause: Sequence[Mark], index: int, taken: set[int]) -> list[Target]
         first, last = min(site.first, mark.first), max(site.last, mark.last)
         target = Target(finding, index, min(at, index), first, last, anatomy=site.value, site_at=at)
         target.placed = True
+        if denied:
+            target.assertion = Assertion.ABSENT
+        elif state == _BORDERLINE:
+            target.assertion = Assertion.UNCERTAIN
         found.append(target)
     return found
 
@@ -155,6 +172,10 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
     state = clause[index]
     after = _following(clause, index, taken)
     preceded = index > 0 and (clause[index - 1].verb or clause[index - 1].kind == ANATOMY)
+    if after and _belongs_to_finding(clause, after):
+        after = after[:-1]
+        if not after:
+            return []
     if after and not (preceded and clause[index - 1].kind == ANATOMY and clause[index - 1].last == state.first):
         return after
     before: list[int] = []
@@ -166,7 +187,7 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
             mark.kind == FINDING
             or mark.kind == ANATOMY
             or (mark.state and any(a in taken for a in range(at)) and not _chained(clause, at, index))
-            or (mark.is_sign(",") and before and _prepositional(clause, at))
+            or (mark.is_sign(",") and before and (state.state in _NOUNS or _prepositional(clause, at)))
             or (mark.is_sign(":") and before)
         ):
             break
@@ -174,6 +195,13 @@ def _sites(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]:
             before.clear()
     before.reverse()
     return before
+
+
+def _belongs_to_finding(clause: Sequence[Mark], after: Sequence[int]) -> bool:
+    """Whether the site behind a state is only the adjective of a finding: "calcified hilar granuloma"."""
+    last = clause[after[-1]]
+    follow = clause[after[-1] + 1 : after[-1] + 2]
+    return bool(follow) and follow[0].kind == FINDING and follow[0].first == last.last
 
 
 def _shared_subject(clause: Sequence[Mark], at: int, index: int) -> bool:
@@ -192,6 +220,7 @@ def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]
     state = clause[index]
     found: list[int] = []
     last = state.last
+    opens = not any(mark.kind in (ANATOMY, FINDING) or mark.verb for mark in clause[:index])
     for at in range(index + 1, len(clause)):
         mark = clause[at]
         if mark.kind == ANATOMY and at not in taken and mark.first - last <= 2:
@@ -201,8 +230,10 @@ def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]
             if mark.kind == STATE and found:
                 break
             last = mark.last
-        elif (mark.kind == PREPOSITION and mark.value == "of" and not found) or (
-            mark.is_sign("and", ",", "or", "&") and (found or _state_next(clause, at))
+        elif (
+            (opens and at == index + 1 and mark.kind == VERB)
+            or (mark.kind == PREPOSITION and mark.value in _HOLDING and not found)
+            or (mark.is_sign("and", ",", "or", "&") and (found or _state_next(clause, at) or _site_next(clause, at)))
         ):
             last = mark.last
         else:
@@ -212,6 +243,12 @@ def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]
                 pass
             break
     return found
+
+
+def _site_next(clause: Sequence[Mark], at: int) -> bool:
+    """Whether a joint only joins adjectives before a site: "blunting of the lateral and posterior angles"."""
+    before, follow = clause[at - 1], clause[at + 1 : at + 2]
+    return before.kind == PREPOSITION and bool(follow) and follow[0].kind == ANATOMY
 
 
 def _state_next(clause: Sequence[Mark], at: int) -> bool:

@@ -1,8 +1,8 @@
 """The reviewed lexicon: findings, devices and anatomical sites of a chest radiograph, with the words for them.
 
 The data stand in `findings.json` and `anatomy.json`. A term there is a phrase in plain words in which `a/b` means
-either word, `(a b/c)` means that these words may be missing, and a trailing `:left` gives a side. Spelling, plurals and
-hyphens need no variants: both terms and texts are brought to one form (`words.normal_form`).
+either word, `[a b/c]` means either `a b` or `c`, `(a b/c)` the same or nothing, and a trailing `:left` gives a side.
+Spelling, plurals and hyphens need no variants: both terms and texts are brought to one form (`words.normal_form`).
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def expand(term: str) -> list[tuple[tuple[str, ...], Side | None]]:
     parts: list[list[tuple[str, ...]]] = []
     for chunk in _chunks(term):
         optional = chunk.startswith("(")
-        body = chunk.strip("()")
+        body = chunk.strip("()[]")
         alternatives = body.split("/") if body != "/" else ["/"]
         choices = [tuple(normal_form(word) for word in choice.split()) for choice in alternatives]
         parts.append([*choices, ()] if optional else choices)
@@ -162,9 +162,10 @@ def _chunks(term: str) -> list[str]:
     rest = term
     while rest:
         rest = rest.strip()
-        if rest.startswith("("):
-            inside, _, rest = rest.partition(")")
-            chunks.append(inside + ")")
+        if rest.startswith(("(", "[")):
+            closing = ")" if rest[0] == "(" else "]"
+            inside, _, rest = rest.partition(closing)
+            chunks.append(inside + closing)
         else:
             word, _, rest = rest.partition(" ")
             chunks.append(word)

@@ -47,7 +47,20 @@ _OWN_SITES = {
     "paratracheal": "paratracheal_stripe",
     "perihilar": "perihilar",
     "axillary": "axilla",
+    "bony": "bones",
+    "osseous": "bones",
+    "skeletal": "bones",
 }
+_ACUTE = frozenset(("acute", "active", "significant"))
+_ORGANS = frozenset(
+    ("cardiac", "cardiopulmonary", "pulmonary", "lung", "pleural", "thoracic", "intrathoracic", "cardiothoracic",
+     "chest", "mediastinal", "parenchymal", "cardiovascular", "respiratory", "radiographic", "airspace",
+     "traumatic", "preoperative", "tuberculous", "hilar", "heart", "vascular", "visible")
+)  # fmt: skip
+_JOINTS = frozenset(("or", "and", "and/or", ",", "/", "-"))
+_PROCESSES = frozenset(
+    ("disease", "process", "abnormality", "finding", "pathology", "disorder", "condition", "injury", "illness")
+)
 _SIGNS = (",", ";", ":", "and", "&", "or", "nor", "/", "(", ")", ".", "+", "?", "-", "–", "—")
 
 
@@ -113,7 +126,33 @@ def rules() -> Rules:
 
 def marks(tokens: list[Token]) -> list[Mark]:
     """All marks of a sentence's tokens, in order, without overlaps."""
-    return [Mark(*hit.label, hit.first, hit.last) for hit in rules().phrases.find(tokens)]
+    found = [Mark(*hit.label, hit.first, hit.last) for hit in rules().phrases.find(tokens)]
+    for first, last in _processes([token.word for token in tokens]):
+        span = Mark(FINDING, "acute_process", None, None, None, False, None, first, last)
+        before = [mark for mark in found if mark.last <= first]
+        found = [*before, span, *(mark for mark in found if mark.first >= last)]
+    return found
+
+
+def _processes(words: list[str]) -> list[tuple[int, int]]:
+    """Where a list of organs stands before one head: "acute or active cardiac, pulmonary or pleural disease".
+
+    Bones are told apart ("acute cardiopulmonary or osseous abnormality" has two findings), so they end such a list.
+    """
+    spans: list[tuple[int, int]] = []
+    at = 0
+    while at < len(words):
+        if words[at] not in _ACUTE:
+            at += 1
+            continue
+        end, organs = at + 1, 0
+        while end < len(words) and (words[end] in _ORGANS or words[end] in _ACUTE or words[end] in _JOINTS):
+            organs += words[end] in _ORGANS
+            end += 1
+        if organs and end < len(words) and words[end] in _PROCESSES:
+            spans.append((at, end + 1))
+        at = end
+    return spans
 
 
 def _meanings(cues: dict[str, Any], changes: dict[str, Any], states: dict[str, Any]) -> dict[tuple[str, ...], Meaning]:

@@ -143,6 +143,8 @@ def _after(clause: Sequence[Mark], target: Target, owned: set[int], heads: set[i
             break
         if mark.is_cue("stops", "negates_before", "uncertain_before", "history_before"):
             break
+        if device and mark.is_sign(",") and any(clause[at].side for at in taken):
+            break
         if mark.kind == SIGN and mark.value in (":", "("):
             break
         if device and target.finding not in _LOCAL and (mark.kind == TIP or mark.value in _ENDS_AT):

@@ -22,8 +22,9 @@ class Hit(NamedTuple, Generic[Label]):
 class Phrases(Generic[Label]):
     """A set of phrases, each with a label.
 
-    Where a phrase is given twice the first label stays. Articles and hyphens of a text are passed over inside a phrase,
-    so that `costophrenic angle blunting` needs no variants; phrases are given without them.
+    Where a phrase is given twice the first label stays. Articles, hyphens and the blanks of de-identified texts (`___`,
+    `XXXX`) are passed over inside a phrase, so that `costophrenic angle blunting` needs no variants; phrases are given
+    without them.
     """
 
     def __init__(self, phrases: Iterable[tuple[Sequence[str], Label]]) -> None:
@@ -66,4 +67,4 @@ class Phrases(Generic[Label]):
         return found
 
 
-_SKIPPED = frozenset(("the", "a", "an", "-"))
+_SKIPPED = frozenset(("the", "a", "an", "-", "_", "xxxx"))

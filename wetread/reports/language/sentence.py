@@ -8,7 +8,19 @@ from wetread.reports.language.assertion import assess
 from wetread.reports.language.change import compare
 from wetread.reports.language.clauses import Target, clauses, targets
 from wetread.reports.language.lexicon import NORMAL
-from wetread.reports.language.marks import ANATOMY, CUE, PREPOSITION, SIGN, Mark, marks, rules
+from wetread.reports.language.marks import (
+    ANATOMY,
+    CUE,
+    FINDING,
+    PREPOSITION,
+    SIDE,
+    SIGN,
+    STATE,
+    TIP,
+    Mark,
+    marks,
+    rules,
+)
 from wetread.reports.language.measures import Measured, measured
 from wetread.reports.language.place import place, side_of
 from wetread.reports.language.qualifiers import qualify
@@ -17,6 +29,8 @@ from wetread.reports.model import Claim
 from wetread.vocabulary import Assertion, Change
 
 _LONGEST_SENTENCE = 300
+_NAMING = frozenset((ANATOMY, FINDING, SIDE, STATE, TIP))
+_PRONOUNS = frozenset(("it", "this", "these", "they"))
 _ALSO = {"cardiomediastinal_silhouette": "mediastinum"}
 
 
@@ -52,6 +66,42 @@ def read_sentence(words: list[Token]) -> tuple[list[Claim], list[Measured]]:
         if loose and not found:
             result += [_change_of_site(site, loose[0], words) for site in sites]
     return result, sizes
+
+
+def of_the_same(words: list[Token], before: Sequence[Claim]) -> Claim | None:
+    """What a sentence such as "It is unchanged" says of the finding of the sentence before.
+
+    Only where that is safe: the sentence names nothing itself, the one before asserts one finding alone, and that is
+    not gone.
+
+    Args:
+        words: The tokens of a sentence without claims.
+        before: The claims of the sentence before.
+
+    Returns:
+        That finding's claim with the change, its offsets those of the tokens; None where nothing is sure.
+    """
+    if not words or words[0].word not in _PRONOUNS:
+        return None
+    subjects = [claim for claim in before if claim.assertion is Assertion.PRESENT and claim.finding != NORMAL]
+    seen = marks(words)
+    if len(subjects) != 1 or subjects[0].finding is None or any(mark.kind in _NAMING for mark in seen):
+        return None
+    said = [mark for mark in seen if mark.change]
+    if len(said) != 1:
+        return None
+    change = Change(said[0].change or "")
+    if change is Change.RESOLVED:
+        return None
+    return subjects[0].model_copy(
+        update={
+            "change": change,
+            "qualifiers": (),
+            "measurements": (),
+            "start": words[0].start,
+            "end": words[said[0].last - 1].end,
+        }
+    )
 
 
 def _attach(sizes: Sequence[Measured], found: Sequence[Target], seen: Sequence[Mark]) -> None:

@@ -139,7 +139,7 @@ def _page(word: Word, report: Report) -> None:
         bold=True,
     )
     foot = section.footer.paragraphs[0]
-    _run(foot, shown(f"{report.disclosure} {DISCLAIMER} Page "), size=7.5)
+    _run(foot, shown(f"{report.disclosure} {DISCLAIMER} Page") + " ", size=7.5)
     _page_number(foot)
 
 
@@ -259,7 +259,7 @@ def _statements(word: Word, report: Report, statements: Iterable[Statement], sty
         cited = ", ".join(one.evidence) or "no evidence"
         author = report.review.author(one.id) if report.review is not None else None
         written = f"; written by {author}" if author else ""
-        _run(paragraph, shown(f" [{one.id}: {cited}{written}]"), size=8, colour=_SOFT)
+        _run(paragraph, " " + shown(f"[{one.id}: {cited}{written}]"), size=8, colour=_SOFT)
         _issues(word, issues_at(report, one.id))
 
 

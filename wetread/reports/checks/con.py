@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check, capital, is_plain, named
-from wetread.reports.checks.document import Document, Line, pairs
+from wetread.reports.checks.document import Document, Line, distinct, pairs
 from wetread.reports.checks.kin import is_abnormal, is_device, kinds_of, near, related, speaks_for, urgency
 from wetread.reports.language import NORMAL, lexicon, system_of
 from wetread.reports.model import Claim, Issue, Severity
@@ -52,7 +52,8 @@ _REST = re.compile(
 )
 _AS_ABOVE = re.compile(
     r"\b(?:as (?:above|described|detailed|noted|stated)|see (?:above|findings|report|body)|described above"
-    r"|(?:no|without) (?:significant |relevant |appreciable |substantial |major )*(?:interval )?change"
+    r"|(?:no|little|without|minimal) (?:significant |relevant |appreciable |substantial |major "
+    r"|overall )*(?:interval )?change"
     r"|(?:unchanged|stable|similar) (?:\w+ )?(?:appearances?|chest|examination|exam|study|radiograph\w*|findings"
     r"|film))\b",
     re.IGNORECASE,
@@ -94,14 +95,12 @@ def present_and_absent(doc: Document) -> Iterator[Issue]:
     The absence of a finding denies all that are a kind of it; "no large effusion", "no new nodule" and a denial for one
     side deny only that much. An error where both sentences are plain and speak of the same finding; else a warning.
     """
-    there = list(pairs(doc.spoken, Assertion.PRESENT))
+    there = distinct(pairs(doc.spoken, Assertion.PRESENT))
     told: set[tuple[str, str]] = set()
-    for line, claim in pairs(doc.spoken, Assertion.ABSENT):
-        if (
-            claim.finding is None
-            or not (is_abnormal(claim.finding) or is_device(claim.finding))
-            or _narrowed(line, claim)
-        ):
+    for line, claim in distinct(
+        (line, claim) for line, claim in pairs(doc.spoken, Assertion.ABSENT) if not _narrowed(line, claim)
+    ):
+        if claim.finding is None or not (is_abnormal(claim.finding) or is_device(claim.finding)):
             continue
         found = next(((where, one) for where, one in there if _denied(claim, one)), None)
         if found is None:
@@ -157,14 +156,12 @@ def impression_only(doc: Document) -> Iterator[Issue]:
         return
     seen = [
         claim
-        for line in doc.findings
-        for claim in line.claims
-        if claim.finding is not None
+        for _, claim in distinct(pairs(doc.findings, *Assertion))
         # a tube that was withdrawn or removed is spoken of too
-        and (claim.assertion is not Assertion.ABSENT or (claim.change is Change.RESOLVED and is_device(claim.finding)))
+        if claim.assertion is not Assertion.ABSENT or (claim.change is Change.RESOLVED and is_device(claim.finding))
     ]
     told: set[str] = set()
-    for line, claim in pairs(doc.impression, Assertion.PRESENT):
+    for line, claim in distinct(pairs(doc.impression, Assertion.PRESENT)):
         finding = claim.finding
         if finding is None or finding in told or finding in _OF_THE_PAST or claim.change is Change.RESOLVED:
             continue
@@ -197,11 +194,11 @@ def normal_beside_abnormal(doc: Document) -> Iterator[Issue]:
     "The left lung is clear" says nothing of the right one, "otherwise clear" nothing of what was said. An error where
     the two are about the very same thing (a normal heart size and cardiomegaly) and in drafts; else a warning.
     """
-    there = [
+    there = distinct(
         (line, claim)
         for line, claim in pairs(doc.spoken, Assertion.PRESENT)
         if is_abnormal(claim.finding) and claim.change is not Change.RESOLVED
-    ]
+    )
     told: set[tuple[str | None, str | None]] = set()
     for line, claim in pairs(doc.spoken, Assertion.PRESENT):
         if claim.finding != NORMAL or _NARROW_QUALIFIERS.intersection(claim.qualifiers) or _REST.search(line.text):
@@ -248,12 +245,12 @@ def lost_from_impression(doc: Document) -> Iterator[Issue]:
         return
     if any(_AS_ABOVE.search(line.text) for line in doc.impression):
         return
-    said = [
+    said = {
         claim.finding
         for line in doc.impression
         for claim in line.claims
         if claim.finding is not None and claim.assertion is not Assertion.ABSENT
-    ]
+    }
     denied = {claim.finding for _, claim in pairs(doc.impression, Assertion.ABSENT) if claim.finding is not None}
     told: set[str] = set()
     for line, claim in pairs(doc.findings, Assertion.PRESENT):

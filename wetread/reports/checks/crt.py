@@ -34,7 +34,7 @@ _WHOM = re.compile(
     r"|team|gp|practitioner|provider|house officer|officer|anaesthetist|anesthesiologist|intensivist|medic|referr\w+"
     r"|attending|specialist|department|ward|unit|staff|er|ed|icu|itu|emergency|paediatrician|pediatrician|oncologist"
     r"|pulmonologist|hospitalist|cardiologist|sho|fy[12]|rn|np|pa-c|md|trainee|oncall|on-call|midwife|charge|assistant"
-    r"|anaesthetic|caller|he|she|requester)\b",
+    r"|anaesthetic|caller|he|she|requester|m\.d)\b|_{3,}|\bX{3,}\b",
     re.IGNORECASE,
 )
 _WHEN = re.compile(

@@ -5,7 +5,7 @@ A drafted `Report` and a plain clinical text are both turned into a `Document`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
@@ -169,7 +169,7 @@ class Document:
             return self.told_prior
         if self.order.prior_dates:
             return True
-        words = " ".join(line.text for line in self.section("comparison")).strip().lower().rstrip(". ")
+        words = " ".join(one.text for one in self.passages if one.section == "comparison").strip().lower().rstrip(". ")
         if words:
             return not (words in _NONE or (words.startswith(_NONE_WORDS) and not any(c.isdigit() for c in words)))
         return None
@@ -182,6 +182,15 @@ def pairs(lines: Sequence[Line], *assertions: Assertion) -> Iterator[tuple[Line,
         for claim in line.claims:
             if claim.finding is not None and claim.assertion in wanted:
                 yield line, claim
+
+
+def distinct(found: Iterable[tuple[Line, Claim]]) -> list[tuple[Line, Claim]]:
+    """The first of the claims that say the same: there are few ways to say something, however long a text is."""
+    first: dict[tuple[object, ...], tuple[Line, Claim]] = {}
+    for line, claim in found:
+        key = (claim.finding, claim.side, claim.anatomy, claim.assertion, claim.change, claim.qualifiers)
+        first.setdefault(key, (line, claim))
+    return list(first.values())
 
 
 def from_report(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from wetread.reports.checks.base import SIDE_WORD, Check, capital, is_plain, named, side_words
-from wetread.reports.checks.document import Document, Line, pairs
+from wetread.reports.checks.document import Document, Line, distinct, pairs
 from wetread.reports.checks.kin import is_device, kinds_of, related
 from wetread.reports.language import lexicon
 from wetread.reports.model import Claim, Issue, Severity
@@ -38,7 +38,7 @@ def impression_differs(doc: Document) -> Iterator[Issue]:
     An error where both sentences are plain and name one side each; else a warning.
     """
     there = list(pairs(doc.findings, Assertion.PRESENT, Assertion.UNCERTAIN, Assertion.HISTORICAL))
-    for line, claim in pairs(doc.impression):
+    for line, claim in distinct(pairs(doc.impression)):
         side = _side(line, claim)
         if side not in _ONE_SIDED or claim.finding is None:
             continue
@@ -94,7 +94,7 @@ def order_differs(doc: Document) -> Iterator[Issue]:
     disease may be where nobody expected it.
     """
     asked = _asked(doc)
-    there = [(line, claim) for line, claim in pairs(doc.spoken) if claim.side is not None]
+    there = distinct((line, claim) for line, claim in pairs(doc.spoken) if claim.side is not None)
     for finding, side in asked:
         about = [(line, claim) for line, claim in there if claim.finding and related(claim.finding, finding)]
         sides = {claim.side for _, claim in about}
@@ -177,11 +177,11 @@ def side_missing(doc: Document) -> Iterator[Issue]:
     A warning; for a reader's information where there are several, or where the findings give the side.
     """
     spoken = list(pairs(doc.spoken, Assertion.PRESENT))
-    sided = [
+    sided = {
         (line.section, claim.finding)
         for line, claim in pairs(doc.spoken, Assertion.PRESENT, Assertion.UNCERTAIN, Assertion.HISTORICAL)
         if claim.finding is not None and _has_side(claim)
-    ]
+    }
     told: set[str] = set()
     for line, claim in spoken:
         needed = _NEEDED & kinds_of(claim.finding or "")

@@ -4,10 +4,11 @@ up. In a clinical text the impression quotes the findings."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 
 from wetread.evidence import Evidence
 from wetread.reports.checks.base import Check
@@ -47,6 +48,8 @@ _RATIO = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_MM = 600
+_MOST = 200
+"""No report gives more lengths; beyond that a text is none, and is not to take for ever."""
 _FEW, _LEAST_RATIO = 10, Decimal("0.2")
 
 
@@ -71,18 +74,19 @@ def number_unknown(doc: Document) -> Iterator[Issue]:
             yield from _not_in_ledger(doc)
             yield from _field_not_in_ledger(doc)
         return
-    if not doc.findings:
+    if not any(line.claims for line in doc.findings):
         return
-    given = _lengths(doc.findings, earlier=True)
+    given = _distinct(_lengths(doc.findings, earlier=True))
+    sizes = _sizes(doc)
     # the size at an earlier study may be known from elsewhere, unless the findings give it too
-    any_earlier = len(given) > len(_lengths(doc.findings))
+    any_earlier = len(given) > len(_distinct(_lengths(doc.findings)))
     for line in doc.impression:
         for found in _lengths((line,), earlier=any_earlier):
             if _TO_MOVE.search(line.text[max(0, found.start - 40) : found.start]):
                 continue
             if _among(found, given) or _swapped(found, given):
                 continue
-            severity: Severity = "error" if _measured_otherwise(doc, line, found) else "warning"
+            severity: Severity = "error" if _measured_otherwise(sizes, line, found) else "warning"
             shown = line.text[found.start : found.end]
             message = f"{shown} stands in the impression, and the findings do not give it."
             yield line.issue("NUM-1", severity, message, found.start, found.end)
@@ -135,27 +139,36 @@ def _field_not_in_ledger(doc: Document) -> Iterator[Issue]:
                 break
 
 
-def _measured_otherwise(doc: Document, line: Line, found: _Found) -> bool:
+def _sizes(doc: Document) -> list[str]:
+    """The findings that are measured now, once for each length given."""
+    found = (
+        claim.finding
+        for line in doc.findings
+        for claim in line.claims
+        for measurement in claim.measurements
+        if claim.finding and not measurement.earlier and measurement.unit in _MILLIMETRES
+    )
+    return list(islice(found, _MOST))
+
+
+def _measured_otherwise(sizes: Sequence[str], line: Line, found: _Found) -> bool:
     """Whether the findings give the very finding that a length is said of another length, and one only."""
     about = [
         claim.finding
         for claim in line.claims
         if claim.finding and any(m.start <= found.start < m.end for m in claim.measurements)
     ]
-    sizes = [
-        measurement.values
-        for one in doc.findings
-        for claim in one.claims
-        if claim.finding and any(related(claim.finding, finding) for finding in about)
-        for measurement in claim.measurements
-        if not measurement.earlier and measurement.unit in _MILLIMETRES
-    ]
-    return len(sizes) == 1
+    return sum(any(related(one, finding) for finding in about) for one in sizes) == 1
+
+
+def _distinct(found: Iterable[_Found]) -> list[_Found]:
+    """Each length once."""
+    return list(islice({(one.number, one.unit): one for one in found}.values(), _MOST))
 
 
 def unit_differs(doc: Document) -> Iterator[Issue]:
     """NUM-2: the very number of the findings, or of the evidence, with another unit: 12 cm for 12 mm."""
-    given = _lengths(doc.findings, earlier=True)
+    given = _distinct(_lengths(doc.findings, earlier=True))
     for line in doc.spoken if doc.drafted else doc.impression:
         if line.statement is not None:
             given = _known(cited(line.statement, doc.ledger))

@@ -86,13 +86,14 @@ def change_without_prior(doc: Document) -> Iterator[Issue]:
             continue
         for start, end in spans or changed:
             words = line.text[start:end]
+            said = f"'{words}' compares" if spans else f"What is said of '{words}' compares"
             if doc.has_prior is None:
                 severity: Severity = "warning"
-                message = f"'{words}' compares with an earlier study, and the report names none. Name it by its date."
+                message = f"{said} with an earlier study, and the report names none. Name it by its date."
             else:
                 severity = "warning" if not doc.drafted and (not spans or _WEAK.fullmatch(words)) else "error"
                 message = (
-                    f"'{words}' compares with an earlier study, and none is among the inputs. "
+                    f"{said} with an earlier study, and none is among the inputs. "
                     "Say what is seen now, without the comparison."
                 )
             yield line.issue("PRI-1", severity, message, start, end, statement.evidence if statement else ())

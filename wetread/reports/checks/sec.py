@@ -107,13 +107,20 @@ def placeholder_left(doc: Document) -> Iterator[Issue]:
     In a clinical text, blanks that de-identified texts use (`___`, XXXX) are warnings in findings and impression, and
     for a reader's information where a date or a name may have stood.
     """
+    told: set[str] = set()
     for line in doc.passages:
         if doc.drafted and line.statement is None:
             continue
         for match in _PLACEHOLDER.finditer(line.text):
             if match[0].lower() in _LEGITIMATE or _is_rule(line.text, match):
                 continue
-            yield line.issue("SEC-3", _severity(doc, line, match), _words(match[0]), match.start(), match.end())
+            severity = _severity(doc, line, match)
+            # a de-identified text has many; one of a section tells enough
+            if severity == "info" and line.where in told:
+                continue
+            if severity == "info":
+                told.add(line.where)
+            yield line.issue("SEC-3", severity, _words(match[0]), match.start(), match.end())
 
 
 def _is_rule(text: str, match: re.Match[str]) -> bool:

@@ -9,9 +9,9 @@ extra `hl7`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from wetread import DISCLAIMER, __version__
 from wetread.errors import ExportError
@@ -21,9 +21,6 @@ from wetread.reports.model import CriticalResult, Report, ReportStatus
 from wetread.reports.plain import shown
 from wetread.reports.view import MODE_WORDS, grounding_line, model_name
 from wetread.values import canonical_json, sha256_hex
-
-if TYPE_CHECKING:
-    from hl7apy.core import Message
 
 MEDIA_TYPE = "application/hl7-v2+er7"
 LOCAL = "99WETREAD"
@@ -67,8 +64,8 @@ def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     from hl7apy.exceptions import HL7apyException
     from hl7apy.parser import parse_message
 
+    text = "".join(f"{segment}\r" for segment in _segments(report, source))
     try:
-        text = _message(report, source).to_er7()
         parse_message(text, validation_level=VALIDATION_LEVEL.STRICT).validate()
     except (HL7apyException, ValueError) as error:
         raise ExportError(
@@ -76,89 +73,70 @@ def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
             f"The report cannot be said in valid HL7 v2.5.1 ({type(error).__name__}).",
             "Check the patient's id and name and the accession number; the report itself is unharmed.",
         ) from None
-    return (ExportedFile(name="report.hl7", media_type=MEDIA_TYPE, data=f"{text.rstrip()}\r".encode()),)
+    return (ExportedFile(name="report.hl7", media_type=MEDIA_TYPE, data=text.encode()),)
 
 
-def _message(report: Report, source: Source) -> Message:
-    from hl7apy.consts import VALIDATION_LEVEL
-    from hl7apy.core import Message
-
-    message = Message("ORU_R01", version="2.5.1", validation_level=VALIDATION_LEVEL.STRICT)
-    _fill(
-        message.msh,
-        {
-            3: "WETREAD",
-            7: _time(report.created),
-            9: "ORU^R01^ORU_R01",
-            10: _control_id(report, source),
-            # table 0103: what a simulator, a replay or a hand gave is for training, never for production
-            11: "T" if report.modes else "P",
-            18: "UNICODE UTF-8",
-        },
-    )
-    _software(message)
-    result = message.add_group("ORU_R01_PATIENT_RESULT")
-    _patient(result.add_group("ORU_R01_PATIENT").add_segment("PID"), report, source)
-    order = result.add_group("ORU_R01_ORDER_OBSERVATION")
-    _order(order.add_segment("OBR"), report, source)
+def _segments(report: Report, source: Source) -> Iterator[str]:
+    """The message, segment by segment (chapter 7.3.1, ORU^R01^ORU_R01)."""
+    header = {
+        3: "WETREAD",
+        7: _time(report.created),
+        9: "ORU^R01^ORU_R01",
+        10: _control_id(report, source),
+        # table 0103: what a simulator, a replay or a hand gave is for training, never for production
+        11: "T" if report.modes else "P",
+        12: "2.5.1",
+        18: "UNICODE UTF-8",
+    }
+    # MSH-1 is the separator itself, MSH-2 the other delimiters
+    yield _segment("MSH|^~\\&", {number - 2: value for number, value in header.items()})
+    yield _segment("SFT", {1: "wetread", 2: __version__, 3: "wetread", 4: __version__, 5: _escaped(DISCLAIMER)})
+    yield _patient(report, source)
+    yield _order(report, source)
     counts: dict[str, int] = {}
     for number, one in enumerate(_lines(report, source), start=1):
         counts[one.code[0]] = counts.get(one.code[0], 0) + 1
-        segment = order.add_group("ORU_R01_OBSERVATION").add_segment("OBX")
         fields = {
             1: str(number),
             2: one.kind,
             3: _coded(one.code),
             4: str(counts[one.code[0]]),
+            5: "~".join(one.values),
             6: _escaped(one.unit),
             11: RESULT_STATUS[report.status][1],
             14: _time(report.created),
         }
-        _fill(segment, fields)
-        for value in one.values:
-            segment.add_field("OBX_5").value = value
-    return message
+        yield _segment("OBX", fields)
 
 
-def _software(message: Message) -> None:
-    _fill(
-        message.add_segment("SFT"),
-        {1: "wetread", 2: __version__, 3: "wetread", 4: __version__, 5: _escaped(DISCLAIMER)},
-    )
-
-
-def _patient(segment: Any, report: Report, source: Source) -> None:
+def _patient(report: Report, source: Source) -> str:
     identity = source.identity
     id, _, authority = (identity.patient_id or "").partition("^")
     name = "^".join(_escaped(part) for part in (identity.patient_name or "").split("^")[:7])
-    _fill(
-        segment,
-        {
-            1: "1",
-            3: _components(id, "", "", authority) if id else _components("UNKNOWN", "", "", "WETREAD", "U"),
-            5: name or "^^^^^^U",
-            8: report.sex or "U",
-        },
-    )
+    fields = {
+        1: "1",
+        3: _components(id, "", "", authority) if id else _components("UNKNOWN", "", "", "WETREAD", "U"),
+        5: name or "^^^^^^U",
+        8: report.sex or "U",
+    }
+    return _segment("PID", fields)
 
 
-def _order(segment: Any, report: Report, source: Source) -> None:
+def _order(report: Report, source: Source) -> str:
     exam = next((section for section in report.sections if section.name == "exam"), None)
     title = exam.text if exam else "Diagnostic imaging study"
-    loinc = exam.loinc if exam and loinc_valid(exam.loinc) else "18748-4"
+    loinc = exam.loinc if exam and loinc_valid(exam.loinc) else _loinc("document")
     dates = sorted(i.acquired for i in report.images if i.role == "current" and i.acquired is not None)
-    _fill(
-        segment,
-        {
-            1: "1",
-            3: _escaped(source.identity.accession or ""),
-            4: _coded((loinc, title, "LN")),
-            7: dates[0].strftime("%Y%m%d") if dates else "",
-            22: _time(report.created),
-            24: "RAD",
-            25: RESULT_STATUS[report.status][0],
-        },
-    )
+    fields = {
+        1: "1",
+        3: _escaped(source.identity.accession or ""),
+        4: _coded((loinc, title, "LN")),
+        7: dates[0].strftime("%Y%m%d") if dates else "",
+        22: _time(report.created),
+        24: "RAD",
+        25: RESULT_STATUS[report.status][0],
+    }
+    return _segment("OBR", fields)
 
 
 def _lines(report: Report, source: Source) -> Iterator[_Line]:
@@ -272,10 +250,9 @@ def _loinc(section: str) -> str:
     return code.value if code else ""
 
 
-def _fill(segment: Any, fields: dict[int, str]) -> None:
-    for number, value in fields.items():
-        if value:
-            setattr(segment, f"{segment.name.lower()}_{number}", value)
+def _segment(name: str, fields: Mapping[int, str]) -> str:
+    """A segment from its fields by number, in ER7."""
+    return "|".join([name, *(fields.get(number, "") for number in range(1, max(fields) + 1))])
 
 
 def _coded(code: tuple[str, str, str]) -> str:

@@ -36,7 +36,6 @@ from wetread.session import Mode as ReportMode
 from wetread.session import Session
 from wetread.study import Study
 from wetread.study_reading import read_study
-from wetread.testing.simulated import SimulatedEndpoints
 from wetread.tools.endpoints.port import EndpointName, EndpointPort
 
 
@@ -245,6 +244,9 @@ async def _endpoints(
             )
         yield Outage(live.endpoints, down=file.down, absent=file.absent)
         return
+    # a replay has no use for them
+    from wetread.testing.simulated import SimulatedEndpoints
+
     port: EndpointPort = SimulatedEndpoints(seed=file.seed)
     if authored.endpoints and file.endpoints == "authored":
         template = _template(scenario, study, workspace)

@@ -56,14 +56,19 @@ def blocks(kind: str) -> list[ParameterSet]:
     return found
 
 
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return chest_phantom(seed=7).write_png(tmp_path_factory.mktemp("picture") / "frontal.png")
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with a study in it and nothing configured."""
     for name in [name for name in os.environ if name.startswith(("WETREAD_", "OPENAI_", "AZURE_", "HLS_"))]:
         monkeypatch.delenv(name)
     folder = tmp_path / "study"
     folder.mkdir()
-    chest_phantom(seed=7).write_png(folder / "frontal.png")
+    shutil.copy(picture, folder)
     (folder / "study.yaml").write_text(SHEET, encoding="utf-8")
     return tmp_path
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import Field
 
@@ -29,6 +29,9 @@ from wetread.values import Value
 
 if TYPE_CHECKING:
     from wetread.imaging.bank import ImageBank
+
+
+T = TypeVar("T")
 
 
 class ExportedFile(Value):
@@ -68,6 +71,7 @@ class Source:
         folder: The folder of the original study's files.
         workspace: Folder whose templates take precedence.
         identity: What the receiving system calls the patient and the exam.
+        made: What formats made of one report and share; see `once`.
     """
 
     study: Study | None = None
@@ -76,6 +80,15 @@ class Source:
     folder: Path | None = None
     workspace: Path | None = None
     identity: Identity = field(default_factory=Identity)
+    made: dict[str, tuple[Report, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, what: str, report: Report, make: Callable[[], T]) -> T:
+        """What several formats need of the same report, made by the first that asks."""
+        kept = self.made.get(what)
+        if kept is None or kept[0] is not report:
+            kept = self.made[what] = (report, make())
+        found: T = kept[1]
+        return found
 
 
 Exporter = Callable[[Report, Source], "tuple[ExportedFile, ...]"]
@@ -143,7 +156,19 @@ def export(
         ExportError: `WET-EXPORT-FORMAT`, no such format; `WET-EXPORT-EXTRA`, a library that it needs is not installed;
             others of the format.
     """
-    source = Source(study, bank, artifacts, folder, workspace, identity or Identity())
+    return export_from(Source(study, bank, artifacts, folder, workspace, identity or Identity()), report, to)
+
+
+def export_from(source: Source, report: Report, to: str) -> tuple[ExportedFile, ...]:
+    """`export` for several formats from one source: what they share is made once.
+
+    Args:
+        source: What is at hand beside the report.
+        report: The report.
+        to: Name of the format.
+
+    Returns and raises as `export`.
+    """
     found = FORMATS.get(to)
     if found is None:
         raise ExportError("WET-EXPORT-FORMAT", f"There is no format {to!r}.", f"There are: {', '.join(FORMATS)}.")

@@ -28,7 +28,7 @@ from wetread.reports.export.dicom_object import (
     uid,
     unique,
 )
-from wetread.reports.export.dicom_source import SourceImage, Sources, read_sources
+from wetread.reports.export.dicom_source import SourceImage, Sources, sources_of
 from wetread.reports.model import Report
 from wetread.reports.plain import shown
 from wetread.reports.view import Mark, marks
@@ -42,7 +42,7 @@ DISCLOSURE_LAYER = "AI_DISCLOSURE"
 
 def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`boxes-gsps.dcm`, numbered where there are several."""
-    return numbered("boxes-gsps", presentation_states(report, read_sources(report, source.study, bank=source.bank)))
+    return numbered("boxes-gsps", presentation_states(report, sources_of(report, source)))
 
 
 def presentation_states(report: Report, sources: Sources) -> list[Dataset]:

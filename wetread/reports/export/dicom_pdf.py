@@ -19,15 +19,15 @@ from wetread.reports.export.dicom_object import (
     series_description,
     series_uid,
 )
-from wetread.reports.export.dicom_source import Sources, read_sources
+from wetread.reports.export.dicom_source import Sources, sources_of
 from wetread.reports.export.pdf import to_pdf
 from wetread.reports.model import Report
 
 
 def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`report-pdf.dcm`."""
-    sources = read_sources(report, source.study, bank=source.bank)
-    return (dicom_file("report-pdf", encapsulated(report, sources, to_pdf(report, source))),)
+    pdf = source.once("pdf", report, lambda: to_pdf(report, source))
+    return (dicom_file("report-pdf", encapsulated(report, sources_of(report, source), pdf)),)
 
 
 def encapsulated(report: Report, sources: Sources, pdf: bytes) -> Dataset:

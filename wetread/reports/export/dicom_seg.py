@@ -28,7 +28,7 @@ from wetread.reports.export.dicom_object import (
     series_uid,
     uid,
 )
-from wetread.reports.export.dicom_source import SourceImage, Sources, read_sources
+from wetread.reports.export.dicom_source import SourceImage, Sources, sources_of
 from wetread.reports.model import Report
 from wetread.reports.plain import shown
 from wetread.reports.view import TINTS, Mark, marks
@@ -46,7 +46,7 @@ SEGMENTED = 128
 
 def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`masks-seg.dcm`, numbered where there are several."""
-    sources = read_sources(report, source.study, bank=source.bank)
+    sources = sources_of(report, source)
     masks: Masks = source.artifacts.get if source.artifacts is not None else lambda handle: None
     return numbered("masks-seg", segmentations(report, sources, masks))
 

@@ -8,15 +8,16 @@ into an error or a log.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wetread.errors import ExportError
 from wetread.imaging.bank import ImageBank
 from wetread.imaging.pixels import read_header
-from wetread.imaging.prepare import Preparation
+from wetread.imaging.prepare import Preparation, pixel_sha256, prepare
 from wetread.imaging.quiet import quiet
+from wetread.reports.export import Source
 from wetread.reports.model import Report
 from wetread.study import Study, StudyImage
 
@@ -117,6 +118,11 @@ class Sources:
         return list(once.values())
 
 
+def sources_of(report: Report, source: Source) -> Sources:
+    """The instances of a report, read once for all formats of one export. Errors as of `read_sources`."""
+    return source.once("dicom sources", report, lambda: read_sources(report, source.study, bank=source.bank))
+
+
 def read_sources(report: Report, study: Study | None, *, bank: ImageBank | None = None) -> Sources:
     """Read the headers of the instances that a report is about, and make sure that they are those.
 
@@ -191,11 +197,10 @@ def _other_study(handle: str) -> ExportError:
 def _seen(report: Report, handle: str, bank: ImageBank) -> bool:
     """Whether a picture that a model was sent can be made of this image; true where no model saw it."""
     sent = {evidence.inputs[handle] for evidence in report.evidence if handle in evidence.inputs}
-    order: list[Callable[[], str]] = [
-        lambda preparation=preparation: bank.payload_now(handle, preparation).pixel_sha256  # type: ignore[misc]
+    return not sent or any(
+        pixel_sha256(prepare(bank.pixels_now(handle), preparation)[0]) in sent
         for preparation in (Preparation.CENTRE_CROP, Preparation.PAD_1024, Preparation.SQUARE_512)
-    ]
-    return not sent or any(made() in sent for made in order)
+    )
 
 
 def _source(image: StudyImage) -> SourceImage:

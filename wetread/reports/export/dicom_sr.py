@@ -33,7 +33,7 @@ from wetread.reports.export.dicom_object import (
     uid,
     unique,
 )
-from wetread.reports.export.dicom_source import SourceImage, Sources, read_sources
+from wetread.reports.export.dicom_source import SourceImage, Sources, sources_of
 from wetread.reports.model import Claim, CriticalResult, Report, Statement, SystemFindings
 from wetread.reports.plain import shown
 from wetread.reports.view import status_word
@@ -51,7 +51,7 @@ COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
 
 def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`findings-sr.dcm` and `narrative-sr.dcm`."""
-    sources = read_sources(report, source.study, bank=source.bank)
+    sources = sources_of(report, source)
     return (
         dicom_file("findings-sr", measurements(report, sources)),
         dicom_file("narrative-sr", narrative(report, sources)),

@@ -46,7 +46,8 @@ _SVG_STYLE = (
 
 def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`report.pdf`."""
-    return (ExportedFile(name="report.pdf", media_type="application/pdf", data=to_pdf(report, source)),)
+    data = source.once("pdf", report, lambda: to_pdf(report, source))
+    return (ExportedFile(name="report.pdf", media_type="application/pdf", data=data),)
 
 
 def to_pdf(report: Report, source: Source) -> bytes:

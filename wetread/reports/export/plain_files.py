@@ -42,7 +42,7 @@ def to_html(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`report.html`, with the images and masks that are at hand; what is not is shown as missing."""
     from wetread.reports.render_html import to_html
 
-    text = to_html(report, _pictures(report, source), workspace=source.workspace)
+    text = source.once("html", report, lambda: to_html(report, _pictures(report, source), workspace=source.workspace))
     return (ExportedFile(name="report.html", media_type="text/html", data=text.encode()),)
 
 

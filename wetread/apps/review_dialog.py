@@ -132,6 +132,6 @@ def _told(out: Console, finding: str) -> str:
 def _line(out: Console, prompt: str) -> str:
     """One answer; the end of the input ends the review."""
     try:
-        return out.input(f"{prompt}: ").strip()
+        return out.input(f"{prompt}: ", markup=False, emoji=False).strip()
     except EOFError:
         raise ReviewError("WET-REVIEW-NOTHING", "The input ended. Nothing was changed.") from None

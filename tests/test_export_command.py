@@ -35,8 +35,16 @@ def test_a_report_of_the_store_is_exported_with_its_masks(kept: str) -> None:
 
 
 def test_with_the_study_the_page_has_its_pictures(kept: str) -> None:
-    assert main(["export", "drafted", "--to", "html", "--study", "chest.png", "--out", "pictures"]) == 0
+    assert main(["export", "drafted", "--to", "html", "--study", "chest.png", "--view", "PA", "--out", "pictures"]) == 0
     assert "data:image/" in Path("pictures/report.html").read_text("utf-8")
+
+
+def test_the_picture_of_another_study_is_refused(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    chest_phantom(256, seed=99).write_png(Path("other.png"))
+    command = ["export", "drafted", "--to", "html", "--study", "other.png", "--view", "PA", "--out", "pictures"]
+    assert main(command) == 4
+    assert capsys.readouterr().err.startswith("WET-EXPORT-STUDY")
+    assert not Path("pictures").exists()
 
 
 def test_without_out_files_go_beside_the_report(kept: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -472,6 +476,48 @@ async def test_an_outcome_with_failed_entries_is_no_success(fhir: tuple[FhirServ
     assert error.value.code == "WET-EXPORT-ANSWER"
 
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "resourceType",
+                    "issue",
+                    "entry",
+                    "total",
+                    "response",
+                    "status",
+                    "severity",
+                    "details",
+                    "expression",
+                    "text",
+                ]
+            ),
+            inner | st.sampled_from(["Bundle", "OperationOutcome", "201"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(status=st.sampled_from([200, 400, 412, 422, 500]), body=anything | st.binary(max_size=30))
+def test_whatever_the_server_answers_is_an_outcome_or_a_clear_error(status: int, body: Any) -> None:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, content=raw))
+    sending = push(bundle(), "https://fhir.example.org", transport=transport, attempts=1)
+    try:
+        asyncio.run(sending)
+    except ExportError as error:
+        assert error.line().isprintable()
+        assert len(error.line()) < 2000
+    else:
+        raise AssertionError("no such answer is a whole outcome")
+
+
 # --- where it may go
 
 
@@ -497,6 +543,14 @@ async def test_a_token_never_travels_over_plain_http() -> None:
     with pytest.raises(ExportError, match="token") as error:
         await push(bundle(), "http://fhir.example.org", token="abc", allow_http=True)
     assert error.value.code == "WET-EXPORT-URL"
+
+
+@pytest.mark.parametrize("token", ["a b", "a\nb", "ü"])
+async def test_a_token_that_is_none_is_told_without_it(token: str) -> None:
+    with pytest.raises(ExportError) as error:
+        await push(bundle(), "https://fhir.example.org", token=token)
+    assert error.value.code == "WET-EXPORT-AUTH"
+    assert token not in str(error.value)
 
 
 async def test_the_token_is_sent_as_bearer(fhir: tuple[FhirServer, str]) -> None:

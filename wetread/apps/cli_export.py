@@ -25,6 +25,10 @@ def add_commands(command: Callable[[str, str, str], argparse.ArgumentParser], wo
     export.add_argument(
         "--study", metavar="PATH", help="the study that was read, for formats with pictures and DICOM formats"
     )
+    export.add_argument("--view", choices=("PA", "AP", "frontal", "lateral"), help="as given to `wetread read`")
+    export.add_argument(
+        "--prior", metavar="PATH", action="append", default=[], help="as given to `wetread read`; may be repeated"
+    )
     export.add_argument("--patient-id", metavar="ID", help="patient identifier for hl7v2: 123, or 123^AUTHORITY")
     export.add_argument("--patient-name", metavar="NAME", help="patient name for hl7v2: FAMILY^GIVEN")
     _identity(export)

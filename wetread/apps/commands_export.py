@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     with opened_store(options.store, settings_for(workspace), workspace) as store:
         found = find_report(options.report, store)
         artifacts = store.artifacts.load(found.report) if store is not None else None
-    study, bank = _study(options.study)
+    study, bank = _study(options)
     made: list[ExportedFile] = []
     for name in wanted:
         try:
@@ -91,13 +91,13 @@ def _formats(text: str) -> list[str]:
     return wanted
 
 
-def _study(path: str | None) -> tuple[Study | None, ImageBank | None]:
-    if path is None:
+def _study(options: argparse.Namespace) -> tuple[Study | None, ImageBank | None]:
+    if options.study is None:
         return None, None
     from wetread.imaging.bank import ImageBank
     from wetread.study_reading import read_study
 
-    study = read_study([Path(path)])
+    study = read_study([Path(options.study)], view=options.view, prior=[Path(path) for path in options.prior])
     return study, ImageBank(study)
 
 

@@ -83,6 +83,10 @@ async def push(
     from wetread.tools.endpoints.client import new_http_client
 
     base = _base(url, token=token, allow_http=allow_http)
+    if token and not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise ExportError(
+            "WET-EXPORT-AUTH", "The token holds a character that no token has.", "Check WETREAD_FHIR_TOKEN."
+        )
     headers = {"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE, "prefer": "return=minimal"}
     if token:
         headers["authorization"] = f"Bearer {token}"
@@ -184,9 +188,7 @@ def _result(body: bytes, bundle: bytes, attempt: int) -> PushResult:
             "The FHIR server answered the transaction with something else than its outcome.",
             f"Check that the URL is that of a FHIR R4 server. {_AGAIN}",
         )
-    statuses = [
-        str((entry.get("response") or {}).get("status", ""))[:3] if isinstance(entry, dict) else "" for entry in entries
-    ]
+    statuses = [_status(entry) for entry in entries]
     failed = [status for status in statuses if not status.startswith("2")]
     if failed:
         raise ExportError(
@@ -199,6 +201,12 @@ def _result(body: bytes, bundle: bytes, attempt: int) -> PushResult:
     return PushResult(created=created, already=sent - created, attempts=attempt, note=note)
 
 
+def _status(entry: Any) -> str:
+    """The HTTP status of one entry of a transaction-response, `201`; empty where it has none."""
+    response = entry.get("response") if isinstance(entry, dict) else None
+    return str(response.get("status", ""))[:3] if isinstance(response, dict) else ""
+
+
 async def _already_there(wire: _Wire, base: str, bundle: bytes, body: bytes, attempt: int) -> PushResult:
     """After 412 (a condition that several resources meet): success if the report is there, as a search must show."""
     entries = orjson.loads(bundle)["entry"]
@@ -207,8 +215,9 @@ async def _already_there(wire: _Wire, base: str, bundle: bytes, body: bytes, att
     )
     status, found = await wire.send("GET", f"{base}/DiagnosticReport?{search}&_count=2")
     answer = _json(found)
-    matches = answer.get("total") if isinstance(answer.get("total"), int) else len(answer.get("entry") or ())
-    if status == 200 and answer.get("resourceType") == "Bundle" and matches:
+    total, listed = answer.get("total"), answer.get("entry")
+    matches = total if isinstance(total, int) else len(listed) if isinstance(listed, list) else 0
+    if status == 200 and answer.get("resourceType") == "Bundle" and matches > 0:
         note = f"The server has this report already ({matches} found) and took nothing (412); nothing was changed."
         return PushResult(created=0, already=len(entries), attempts=attempt, note=note)
     raise ExportError(

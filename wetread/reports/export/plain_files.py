@@ -39,7 +39,11 @@ def to_md(report: Report, source: Source) -> tuple[ExportedFile, ...]:
 
 
 def to_html(report: Report, source: Source) -> tuple[ExportedFile, ...]:
-    """`report.html`, with the images and masks that are at hand; what is not is shown as missing."""
+    """`report.html`, with the images and masks that are at hand; what is not is shown as missing.
+
+    Raises:
+        ExportError: `WET-EXPORT-STUDY`, the study at hand is another one.
+    """
     from wetread.reports.render_html import to_html
 
     text = source.once("html", report, lambda: to_html(report, _pictures(report, source), workspace=source.workspace))
@@ -54,10 +58,13 @@ def _pictures(report: Report, source: Source) -> dict[str, bytes]:
                 data = source.artifacts.get(handle)
                 if data is not None:
                     found[handle] = data
-    if source.bank is not None:
+    if source.study is not None and source.bank is not None:
         from wetread.imaging.overlay import picture
+        from wetread.reports.export.dicom_source import check_same_study
         from wetread.reports.render_html import MAX_PICTURE
 
+        # boxes drawn on another patient's picture would be believed
+        check_same_study(report, source.study, source.bank)
         for image in report.images:
             with contextlib.suppress(InputError):
                 found[image.handle] = picture(source.bank.pixels_now(image.handle), max_side=MAX_PICTURE, quality=90)

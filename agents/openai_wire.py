@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -192,7 +192,10 @@ class ReplyBuilder:
         return Usage(prompt_tokens=sent // CHARS_PER_TOKEN, completion_tokens=got // CHARS_PER_TOKEN)
 
 
-def _joined(parts: Sequence[Any]) -> str:
+def _joined(parts: Any) -> str:
+    """The text of content that came as a list of parts; anything else has none."""
+    if not isinstance(parts, list):
+        return ""
     return "".join(_text(str(part.get("text") or "")) for part in parts if isinstance(part, Mapping))
 
 

@@ -140,8 +140,10 @@ def _displayed_size(picture: Image.Image) -> tuple[int, int]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
+    # WeasyPrint turns this on for the whole process: a picture that is cut off would show as gray, without a word
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         # From a file object: given a path, Pillow maps uncompressed TIFFs into memory with width and height exchanged
         # where their orientation turns them, and shows scrambled pixels.

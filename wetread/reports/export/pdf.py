@@ -9,12 +9,15 @@ import logging
 import re
 from importlib import resources
 
+from PIL import ImageFile
+
 from wetread.errors import ExportError
 from wetread.reports.export import ExportedFile, Source
 from wetread.reports.export.plain_files import to_html
 from wetread.reports.model import Report
 from wetread.reports.view import TINTS
 
+_CUT_OFF_PICTURES = ImageFile.LOAD_TRUNCATED_IMAGES
 try:
     from weasyprint import HTML
     from weasyprint.logger import LOGGER
@@ -26,6 +29,8 @@ except OSError as error:
         "Install it (Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or leave pdf out.",
     ) from error
 
+# It lets the whole process take pictures that are cut off, and nothing else here may.
+ImageFile.LOAD_TRUNCATED_IMAGES = _CUT_OFF_PICTURES
 # It warns of each property that is meant for a screen.
 LOGGER.setLevel(logging.ERROR)
 

@@ -11,7 +11,7 @@ from wetread.apps.stores import find_report, opened_store
 from wetread.apps.terminal import console, note
 from wetread.apps.wiring import settings_for
 from wetread.errors import ExportError, InputError
-from wetread.reports.export import FORMATS, ExportedFile, Identity, export, write_files
+from wetread.reports.export import FORMATS, ExportedFile, Identity, Source, export_from, write_files
 
 if TYPE_CHECKING:
     from wetread.imaging.bank import ImageBank
@@ -40,19 +40,11 @@ def run(options: argparse.Namespace) -> int:
         found = find_report(options.report, store)
         artifacts = store.artifacts.load(found.report) if store is not None else None
     study, bank = _study(options)
+    source = Source(study, bank, artifacts, Path(options.study) if options.study else None, workspace, identity)
     made: list[ExportedFile] = []
     for name in wanted:
         try:
-            made += export(
-                found.report,
-                name,
-                study=study,
-                bank=bank,
-                artifacts=artifacts,
-                folder=Path(options.study) if options.study else None,
-                workspace=workspace,
-                identity=identity,
-            )
+            made += export_from(source, found.report, name)
         except ExportError as error:
             # asked for by name, what cannot be made is an error; asked for all, the rest is wanted all the same
             if options.to != ALL:

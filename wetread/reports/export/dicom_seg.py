@@ -125,7 +125,7 @@ def _mask(mark: Mark, image: SourceImage, masks: Masks) -> NDArray[np.bool_]:
         raise ExportError(
             "WET-EXPORT-MASK",
             f"The mask of {shown(mark.label) or 'a region'} ({mark.mask}) is not at hand.",
-            "Export from where the report was drafted, with its artifacts.",
+            "Keep the report in a store when it is drafted (--store), and export it from there.",
         )
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from wetread.artifacts import ArtifactStore
+from wetread.errors import ExportError
 from wetread.evidence import Box, Evidence, Ledger, Measurement, ModelVersion, Observation, Region
 from wetread.reports.checks import check_report
 from wetread.reports.compose import compose, with_issues
@@ -189,3 +190,14 @@ def make_artifacts(number: int = 0) -> ArtifactStore:
     artifacts = ArtifactStore()
     artifacts.put("mask", MASK + bytes([number % 256, number // 256]), "image/png", "right lung")
     return artifacts
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """The PDF export needs a library of the system's: its tests are skipped where that is not installed."""
+    try:
+        return (yield)
+    except ExportError as error:
+        if error.code == "WET-EXPORT-PANGO":
+            pytest.skip(str(error))
+        raise

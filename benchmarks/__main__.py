@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.table import Row
 
-BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "exports")
+BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "exports", "store")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

@@ -93,7 +93,8 @@ class Reports:
     def entry(self, name: str) -> Entry:
         """What lists show of a version. Errors as of `get`."""
         with self._database.reading() as connection:
-            return _entry(_named(connection, name))
+            row = _named(connection, name)
+            return _entry(connection.execute(_shown().where(reports.c.sha256 == row.sha256)).one())
 
     def versions(self, name: str) -> list[Entry]:
         """All versions of a report, oldest first. Errors as of `get`."""
@@ -112,7 +113,7 @@ class Reports:
         if limit is not None:
             query = query.limit(limit)
         with self._database.reading() as connection:
-            return [_entry(row) for row in connection.execute(query)]
+            return [_entry(row) for row in connection.execute(query).all()]
 
     def verify(self, name: str) -> list[str]:
         """What is wrong with a report: each version's hash, link, move, signature and entry in the audit log.
@@ -206,13 +207,16 @@ def _event(report: Report, id: str) -> AuditEvent:
     return AuditEvent(actor=actor, action=action, subject=id, version=report.sha256, counts=counts)
 
 
+_SHOWN = tuple(reports.c[name] for name in Entry.model_fields)
+
+
 def _shown() -> Select[Any]:
-    """Every column but the content."""
-    return reports.select().with_only_columns(*(column for column in reports.c if column.name != "content"))
+    """Every column that lists show, in the order of an entry's fields."""
+    return reports.select().with_only_columns(*_SHOWN)
 
 
 def _entry(row: Row[Any]) -> Entry:
-    return Entry.model_validate({name: row._mapping[name] for name in Entry.model_fields})
+    return Entry.model_validate(dict(zip(Entry.model_fields, row, strict=True)))
 
 
 def _named(connection: Connection, name: str) -> Row[Any]:

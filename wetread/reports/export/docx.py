@@ -123,8 +123,14 @@ def _styles(word: Word) -> None:
         if name != "Normal":
             style.font.color.rgb = RGBColor(0, 0, 0)
             style.paragraph_format.keep_with_next = True
-    normal: Any = word.styles["Normal"]
-    normal.paragraph_format.space_after = Pt(4)
+    for name, before, after in (("Normal", 0, 4), ("Title", 4, 4), ("Heading 1", 12, 4), ("Heading 2", 8, 2)):
+        spaced: Any = word.styles[name]
+        spaced.paragraph_format.space_before, spaced.paragraph_format.space_after = Pt(before), Pt(after)
+    title: Any = word.styles["Title"]
+    for border in title.element.pPr.findall(qn("w:pBdr")):
+        title.element.pPr.remove(border)
+    caption: Any = word.styles["Caption"]
+    caption.font.bold, caption.font.color.rgb, caption.font.size = False, _SOFT, Pt(8.5)
 
 
 def _page(word: Word, report: Report) -> None:
@@ -138,22 +144,19 @@ def _page(word: Word, report: Report) -> None:
         shown(". ".join([*marked, f"Status: {report.status}", report.disclosure])),
         bold=True,
     )
+    section.header.paragraphs[0].paragraph_format.space_after = Pt(8)
     foot = section.footer.paragraphs[0]
     _run(foot, shown(f"{report.disclosure} {DISCLAIMER} Page") + " ", size=7.5)
     _page_number(foot)
 
 
 def _page_number(paragraph: Any) -> None:
-    run = paragraph.add_run()
+    run = paragraph.add_run("1")
     run.font.size = Pt(7.5)
-    for kind, text in (("begin", ""), ("", "PAGE"), ("end", "")):
-        if kind:
-            element = OxmlElement("w:fldChar")
-            element.set(qn("w:fldCharType"), kind)
-        else:
-            element = OxmlElement("w:instrText")
-            element.text = text
-        run._r.append(element)
+    page = OxmlElement("w:fldSimple")
+    page.set(qn("w:instr"), "PAGE")
+    page.append(run._r)
+    paragraph._p.append(page)
 
 
 def _properties(word: Word, report: Report, title: str) -> None:
@@ -215,7 +218,7 @@ def _pictures(word: Word, report: Report, source: Source) -> None:
         wide = image.columns >= image.rows
         word.add_picture(io.BytesIO(data), width=Mm(85) if wide else None, height=None if wide else Mm(85))
         word.paragraphs[-1].paragraph_format.keep_with_next = True
-        _line(word, "", " ".join([image_title(image), *image.notes]), style="Caption")
+        _line(word, "", ". ".join([image_title(image), *image.notes]), style="Caption")
     if missing:
         _line(word, "", f"Not in this document: {', '.join(missing)}.", colour=_SOFT)
 
@@ -309,13 +312,14 @@ def _evidence(word: Word, report: Report) -> None:
     rows = []
     for one in report.evidence:
         why = f"{one.reason.code}: {one.reason.message}" if one.reason is not None else ""
-        said = " ".join(filter(None, [outcome(one), why, *one.warnings]))
+        said = "; ".join(filter(None, [outcome(one), why, *one.warnings]))
         rows.append([one.id, one.tool, model_name(one), one.origin.value, one.status, said])
     _table(word, ["Id", "Tool", "Model", "Origin", "Status", "Outcome"], rows, widths=(10, 28, 34, 20, 18, 64))
 
 
 def _table(word: Word, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] = ()) -> None:
-    table = word.add_table(rows=1, cols=len(head), style="Light Grid")
+    table = word.add_table(rows=1, cols=len(head), style="Table Grid")
+    table.autofit = not widths
     table.alignment = WD_TABLE_ALIGNMENT.LEFT
     for row, values in [(table.rows[0], head), *((table.add_row(), values) for values in rows)]:
         for place, (cell, value) in enumerate(zip(row.cells, values, strict=True)):
@@ -323,6 +327,9 @@ def _table(word: Word, head: Sequence[str], rows: Sequence[Sequence[str]], width
             _run(cell.paragraphs[0], shown(value), bold=values is head, size=8)
             if widths:
                 cell.width = Mm(widths[place])
+        row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+    for column, width in zip(table.columns, widths, strict=False):
+        column.width = Mm(width)
     # the first row is a heading that each page repeats (also what a screen reader reads as one)
     heading = OxmlElement("w:tblHeader")
     heading.set(qn("w:val"), "true")

@@ -181,7 +181,8 @@ def _addenda(report: Report) -> dict[str, str]:
 
 def _issues(report: Report) -> dict[str, str]:
     found: dict[str, list[str]] = {}
-    for issue in report.issues:
+    # notes say what the systems' own lines say already
+    for issue in (issue for issue in report.issues if issue.severity != "info"):
         found.setdefault(f"{issue.code}{' at ' + issue.where if issue.where else ''}", []).append(issue.message)
     return {key: " ".join(messages) for key, messages in found.items()}
 

@@ -164,6 +164,19 @@ def test_a_difference_is_shown_and_given_as_data(folder: Path, capsys: pytest.Ca
 # --- the store
 
 
+def test_the_store_of_a_workspace_takes_what_it_knows_alone(folder: Path, draft: Report, bare: Path) -> None:
+    with Store.open(bare / ".wetread" / "store.db"):
+        pass
+    assert run("review", str(folder), "--sign", ADA) == 0
+    with Store.open(bare / ".wetread" / "store.db") as store:
+        assert store.reports.latest() == []
+        store.reports.put(draft)
+        store.reports.put(read_report(folder / "report-v2.json"))
+    assert run("review", str(folder), "--addendum", "CT was done.", "--by", ADA) == 0
+    with Store.open(bare / ".wetread" / "store.db") as store:
+        assert store.reports.get(draft.sha256[:12]).version == 3
+
+
 def test_a_reading_is_kept_where_a_store_is_named_then_where_there_is_one(
     bare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,11 +225,9 @@ def test_a_report_in_the_store_is_reviewed_by_its_id(
 
 def test_a_file_reviewed_with_a_store_is_in_both(folder: Path, draft: Report, bare: Path) -> None:
     assert run("review", str(folder), "--sign", ADA, "--store", "s.db") == 0
-    # now the store knows it: it need not be named
     assert run("review", str(folder), "--addendum", "CT was done.", "--by", ADA, "--store", "s.db") == 0
     with Store.open(bare / "s.db", create=False) as store:
         latest = store.reports.get(draft.sha256[:12])
-        assert latest == read_report(folder) if (folder / "report-v3.json") is None else latest.version == 3
         assert latest == read_report(folder / "report-v3.json")
 
 
@@ -246,6 +257,16 @@ def test_where_there_is_no_store_it_says_so_and_makes_none(
     assert run(*command, "--store", "none.db") == 2
     assert error_line(capsys).startswith("WET-STORE-NONE")
     assert not list(bare.iterdir())
+
+
+def test_a_store_takes_the_earlier_versions_from_their_files(folder: Path, draft: Report, bare: Path) -> None:
+    assert run("review", str(folder), "--accept", "all", "--accept", "S1", "--by", ADA) == 0
+    (bare / "wetread.toml").write_text('store = "s.db"\n')
+    assert run("review", str(folder), "--sign", ADA) == 0
+    assert run("review", str(folder), "--addendum", "CT was done.", "--by", ADA) == 0
+    with Store.open(bare / "s.db", create=False) as store:
+        entries = store.reports.versions(draft.sha256[:12])
+    assert [entry.status for entry in entries] == ["partial", "partial", "final", "appended"]
 
 
 # --- at a terminal

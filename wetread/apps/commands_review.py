@@ -34,7 +34,9 @@ _WHAT = (
 def run(options: argparse.Namespace) -> int:
     """Run the command; see `apps.cli_review` for its options."""
     workspace = Path(options.workspace)
-    with opened_store(options.store, settings_for(workspace), workspace, create=bool(options.store)) as store:
+    settings = settings_for(workspace)
+    named = bool(options.store or settings.store)
+    with opened_store(options.store, settings, workspace, create=named) as store:
         found = find_report(options.report, store)
         _check_latest(found, store)
         if not any(getattr(options, name) for name in _WHAT):
@@ -48,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
             ask(found.report, options, lambda: _next(found.report, options, workspace))
         version = _next(found.report, options, workspace)
-        places = _keep(version, found, store, options)
+        places = _keep(version, found, store, options, named=named)
     show_report(version, as_json=options.json)
     note(f"Version {version.version}, {version.status}: {', '.join(places)}")
     return 0
@@ -132,11 +134,15 @@ def _check_latest(found: Found, store: Store | None) -> None:
             )
 
 
-def _keep(version: Report, found: Found, store: Store | None, options: argparse.Namespace) -> list[str]:
-    """Put the version into the store and beside the file that it comes from; returns where it is."""
+def _keep(version: Report, found: Found, store: Store | None, options: argparse.Namespace, *, named: bool) -> list[str]:
+    """Put the version into the store and beside the file that it comes from; returns where it is.
+
+    The store of the workspace that nobody named takes only what it knows already.
+    """
     places = []
-    if store is not None and (found.path is None or options.store or _knows(store, found.report)):
+    if store is not None and (found.path is None or named or _knows(store, found.report)):
         if found.path is not None:
+            _keep_earlier(found.path, found.report.version, store)
             store.reports.put(found.report, source=found.source)
         entry = store.reports.put(version)
         places.append(f"{entry.id}@{entry.version} in {store.name}")
@@ -145,6 +151,16 @@ def _keep(version: Report, found: Found, store: Store | None, options: argparse.
         _write(version, path, store, options)
         places.append(str(path))
     return places
+
+
+def _keep_earlier(path: Path, version: int, store: Store) -> None:
+    """Put the versions before one into the store, as far as they lie beside it."""
+    from wetread.reports.reading import read_report
+
+    for number in range(1, version):
+        earlier = path.with_name("report.json") if number == 1 else version_file(path, number)
+        if earlier.is_file():
+            store.reports.put(read_report(earlier), source=earlier.read_bytes())
 
 
 def _knows(store: Store, report: Report) -> bool:

@@ -90,7 +90,8 @@ def _statement(
     out.print(Text.assemble((f"{statement.id} ", "bold"), (f"{place}  ", "dim"), shown(statement.text)))
     for evidence in report.evidence:
         if evidence.id in statement.evidence:
-            out.print(Text(f"   {evidence.id} {evidence.tool}: {shown(evidence.summary)}", "dim"))
+            said = f": {shown(evidence.summary)}" if evidence.summary else ""
+            out.print(Text(f"   {evidence.id} {evidence.tool}{said}", "dim"))
     for issue in issues_at(report, statement.id):
         out.print(Text(f"   {issue.code} {issue.severity}: {shown(issue.message)}", "yellow"))
     keys = ", ".join(f"[{key}] {word}" for key, word in _KEYS.items())

@@ -29,8 +29,9 @@ def actions_from(options: argparse.Namespace, report: Report) -> list[Action]:
     actions: list[Action] = []
     rejected = list(_ids("--reject", options.reject))
     edited = {_id("--edit", id): text for id, text in _pairs("--edit", options.edit)}
-    accepted = list(_ids("--accept", (part for part in options.accept if part.strip().lower() != "all")))
-    if len(accepted) != len(options.accept) and any(part.strip().lower() == "all" for part in options.accept):
+    everything = [text.strip().lower() == "all" for text in options.accept]
+    accepted = list(_ids("--accept", (text for text, all_ in zip(options.accept, everything, strict=True) if not all_)))
+    if any(everything):
         named = {*rejected, *edited, *accepted}
         accepted += [one.id for one in report.statements() if one.id not in named]
     actions += [Accept(statement=id) for id in accepted]

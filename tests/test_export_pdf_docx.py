@@ -40,6 +40,13 @@ HOSTILE = (
     "<script>alert(1)</script></style></head><img src=file:///etc/passwd> <svg onload=x> @import url(http://x.test/) "
     "{{ 7*7 }} \x1b[31mred\x07 \u202eltr & < > \" ' ]]> \ud800"
 )
+try:
+    import weasyprint
+
+    PANGO = bool(weasyprint.__version__)
+except OSError:  # Pango is no Python package
+    PANGO = False
+needs_pango = pytest.mark.skipif(not PANGO, reason="needs Pango")
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 
 
@@ -215,6 +222,7 @@ poppler = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs po
 
 
 @poppler
+@needs_pango
 def test_the_pdf_declares_itself_tagged_pdf_a(rg1: Case, tmp_path: Path) -> None:
     data = rg1.data("pdf")
     (tmp_path / "x.pdf").write_bytes(data)
@@ -228,6 +236,7 @@ def test_the_pdf_declares_itself_tagged_pdf_a(rg1: Case, tmp_path: Path) -> None
 
 @poppler
 @pytest.mark.parametrize("name", STUDIES)
+@needs_pango
 def test_the_pdf_says_what_the_report_says(cases: Callable[[str], Case], name: str, tmp_path: Path) -> None:
     case = cases(name)
     pages = pdf_text(case.data("pdf"), tmp_path)
@@ -245,6 +254,7 @@ def test_the_pdf_says_what_the_report_says(cases: Callable[[str], Case], name: s
 
 
 @poppler
+@needs_pango
 def test_the_fonts_are_embedded_and_the_pages_are_tagged(rg1: Case, tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(rg1.data("pdf"))
     fonts = subprocess.run(["pdffonts", tmp_path / "x.pdf"], capture_output=True, text=True, check=True).stdout
@@ -255,6 +265,7 @@ def test_the_fonts_are_embedded_and_the_pages_are_tagged(rg1: Case, tmp_path: Pa
 
 
 @poppler
+@needs_pango
 def test_hostile_words_stay_words_in_the_pdf(rg1: Case, tmp_path: Path) -> None:
     data = rg1.data("pdf", with_words(rg1.report, HOSTILE))
     said = " ".join(pdf_text(data, tmp_path))
@@ -262,6 +273,7 @@ def test_hostile_words_stay_words_in_the_pdf(rg1: Case, tmp_path: Path) -> None:
     assert "{{ 7*7 }}" in said and "root:" not in said
 
 
+@needs_pango
 def test_nothing_is_fetched(rg1: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"secret")
@@ -292,10 +304,27 @@ def test_nothing_is_fetched(rg1: Case, tmp_path: Path, monkeypatch: pytest.Monke
     assert str(secret) not in opened
 
 
+@pytest.mark.parametrize("to", ["pdf", "dicom-pdf"])
+def test_without_pango_one_line_says_so(rg1: Case, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoPango:
+        def find_spec(self, name: str, *more: Any) -> None:
+            if name == "weasyprint":
+                raise OSError("cannot load library 'libgobject-2.0-0'")
+
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "weasyprint" or name.startswith("wetread.reports.export."):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [NoPango(), *sys.meta_path])
+    with pytest.raises(ExportError) as caught:
+        rg1.data(to, rg1.report)
+    assert caught.value.code == "WET-EXPORT-PANGO"
+    assert "libpango" in caught.value.line()
+
+
 # --- both
 
 
-@pytest.mark.parametrize("to", ["docx", "pdf"])
+@pytest.mark.parametrize("to", ["docx", pytest.param("pdf", marks=needs_pango)])
 def test_the_same_report_gives_the_same_bytes(rg1: Case, to: str) -> None:
     assert rg1.data(to) == rg1.data(to, rg1.report)
 

@@ -20,6 +20,7 @@ from wetread.reports.export import dicom_codes as codes
 from wetread.reports.export.dicom_object import (
     MANUFACTURER,
     SERIES,
+    building,
     dicom_file,
     disclosure_lines,
     equipment,
@@ -52,10 +53,11 @@ COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.34"
 def export(report: Report, source: Source) -> tuple[ExportedFile, ...]:
     """`findings-sr.dcm` and `narrative-sr.dcm`."""
     sources = sources_of(report, source)
-    return (
-        dicom_file("findings-sr", measurements(report, sources)),
-        dicom_file("narrative-sr", narrative(report, sources)),
-    )
+    with building("dicom-sr", sources.images):
+        return (
+            dicom_file("findings-sr", measurements(report, sources)),
+            dicom_file("narrative-sr", narrative(report, sources)),
+        )
 
 
 def measurements(report: Report, sources: Sources) -> Dataset:

@@ -95,7 +95,8 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
     by_mark: dict[int, list[Target]] = {}
     for target in found:
         by_mark.setdefault(target.begin, []).append(target)
-    states = {target.at for target in found if target.site_at is not None}
+    states = [target for target in found if target.site_at is not None]
+    inner = {index for target in states for index in range(target.begin + 1, target.at + 1)}
     active: Mark | None = None
     lapsed: Mark | None = None
     count = 0
@@ -105,9 +106,11 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
                 if target.assertion is None:
                     _set([target], _assertion(active), active)
                 count += 1
+                if words[active.first] == "borderline":
+                    active = None
             elif target.site_at is not None and target.begin < target.at:
                 _inside(clause, target)
-        if mark.kind == CUE and index not in states:
+        if mark.kind == CUE and index not in inner:
             value = mark.value
             if value in ("suggests", "affirms"):
                 denial = active if _denied(active) else lapsed
@@ -200,7 +203,7 @@ def _goes_on(clause: Sequence[Mark], joint: int, active: Mark) -> bool:
     for mark in clause[joint + 1 :]:
         if mark.kind == FINDING:
             targets_after = True
-        elif mark.is_sign("or", "nor"):
+        elif mark.is_sign("or", "nor", "/"):
             return True
         elif (mark.kind == CUE and not mark.is_cue("ignored")) or (mark.verb and targets_after):
             return False
@@ -284,6 +287,9 @@ def _disjunctions(clause: Sequence[Mark], found: Sequence[Target]) -> None:
         between = clause[one.at + 1 : other.begin]
         joint = [mark for mark in between if mark.kind == SIGN]
         plain = all(mark.kind in (SIGN, EXTENT, LIMIT, SIDE, ANATOMY, ARTICLE, PREPOSITION, CHANGE) for mark in between)
+        same = one.finding == NORMAL and one.anatomy == other.anatomy and other.assertion is None
+        if same and any(mark.is_sign("or") for mark in between):
+            other.assertion = Assertion.UNCERTAIN
         open_both = one.assertion is None and other.assertion is None and NORMAL not in (one.finding, other.finding)
         if plain and open_both and any(mark.value == "or" for mark in joint):
             one.assertion = other.assertion = Assertion.UNCERTAIN

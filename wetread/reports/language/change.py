@@ -51,7 +51,7 @@ def compare(
             continue
         if _between_places(clause, index, words):
             continue
-        reached = _reached(clause, index, found)
+        reached = _reached(clause, index, found) or [target for target in found if target.begin < index < target.at]
         if not reached and not found and not any(m.kind == ANATOMY for m in clause):
             reached = list(earlier)
         for target in reached:

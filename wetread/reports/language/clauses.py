@@ -124,7 +124,7 @@ def targets(clause: Sequence[Mark]) -> list[Target]:
     taken: set[int] = set()
     for index, mark in enumerate(clause):
         if mark.kind == FINDING:
-            found.append(Target(mark.value, index, index, mark.first, mark.last))
+            found.append(Target(_described(clause, index), index, index, mark.first, mark.last))
             found[-1].own_site = mark.site
             if mark.side:
                 found[-1].sides.append(mark.side)
@@ -136,6 +136,20 @@ def targets(clause: Sequence[Mark]) -> list[Target]:
             found += _states(clause, index, taken)
     found.sort(key=lambda target: (target.at, target.begin))
     return found
+
+
+def _described(clause: Sequence[Mark], index: int) -> str:
+    """The finding at `index`, finer where a state describes it: "calcified right lower lobe nodule"."""
+    finding = clause[index].value
+    kinds = rules().adjectives.get(finding)
+    if kinds is None:
+        return finding
+    for mark in reversed(clause[:index]):
+        if mark.state:
+            return kinds.get(mark.state, finding)
+        if mark.kind not in (SIDE, ANATOMY, EXTENT, LIMIT):
+            break
+    return finding
 
 
 def _grades(clause: Sequence[Mark], index: int) -> bool:
@@ -223,7 +237,7 @@ def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]
     opens = not any(mark.kind in (ANATOMY, FINDING) or mark.verb for mark in clause[:index])
     for at in range(index + 1, len(clause)):
         mark = clause[at]
-        if mark.kind == ANATOMY and at not in taken and mark.first - last <= 2:
+        if mark.kind == ANATOMY and (at not in taken or mark.first == state.last) and mark.first - last <= 2:
             found.append(at)
             last = mark.last
         elif mark.kind in (SIDE, ARTICLE, EXTENT) or mark.state:
@@ -233,7 +247,10 @@ def _following(clause: Sequence[Mark], index: int, taken: set[int]) -> list[int]
         elif (
             (opens and at == index + 1 and mark.kind == VERB)
             or (mark.kind == PREPOSITION and mark.value in _HOLDING and not found)
-            or (mark.is_sign("and", ",", "or", "&") and (found or _state_next(clause, at) or _site_next(clause, at)))
+            or (
+                mark.is_sign("and", ",", "or", "&")
+                and (found or _state_next(clause, at, normal=state.state == NORMAL) or _site_next(clause, at))
+            )
         ):
             last = mark.last
         else:
@@ -251,8 +268,9 @@ def _site_next(clause: Sequence[Mark], at: int) -> bool:
     return before.kind == PREPOSITION and bool(follow) and follow[0].kind == ANATOMY
 
 
-def _state_next(clause: Sequence[Mark], at: int) -> bool:
-    return at + 1 < len(clause) and bool(clause[at + 1].state)
+def _state_next(clause: Sequence[Mark], at: int, *, normal: bool) -> bool:
+    follow = next((mark for mark in clause[at + 1 :] if mark.kind != EXTENT), None)
+    return follow is not None and bool(follow.state) and (normal == (follow.state == NORMAL))
 
 
 def _prepositional(clause: Sequence[Mark], at: int) -> bool:

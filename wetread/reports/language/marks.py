@@ -109,10 +109,11 @@ class Mark(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The compiled data: all phrases; what a state makes of a site; what a site makes of a finding."""
+    """The compiled data: all phrases; what a state makes of a site or of a finding; what a site makes of a finding."""
 
     phrases: Phrases[Meaning]
     state_findings: dict[str, dict[str, str]]
+    adjectives: dict[str, dict[str, str]]
     refined: dict[str, dict[str, str]]
 
 
@@ -121,7 +122,7 @@ def rules() -> Rules:
     """The lexicon and cues, compiled once."""
     states = read_data("states.json")
     meanings = _meanings(read_data("cues.json"), read_data("changes.json"), states["words"])
-    return Rules(Phrases(meanings.items()), states["findings"], states["refined"])
+    return Rules(Phrases(meanings.items()), states["findings"], states["adjectives"], states["refined"])
 
 
 def marks(tokens: list[Token]) -> list[Mark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from wetread.reports.checks.document import Document
@@ -48,14 +49,21 @@ _DOUBT = re.compile(
 SIDE_WORD = re.compile(r"\b(?P<side>left|right|lt|rt|l|r|lul|lll|rul|rml|rll|lingula\w*)\b(?!['’])", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
+def says(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether a pattern stands in a line. Remembered, for a check asks it of a line for each of its claims."""
+    return pattern.search(text) is not None
+
+
 def is_plain(text: str) -> bool:
     """Whether nothing in a sentence could make a reader take an assertion otherwise.
 
     A check that would call an error what a parser might have got wrong asks this first.
     """
-    return _DOUBT.search(text) is None
+    return not says(_DOUBT, text)
 
 
+@lru_cache(maxsize=1024)
 def side_words(text: str) -> frozenset[str]:
     """The sides that a sentence names in so many words: `left`, `right`, both or none."""
     return frozenset("left" if match["side"][0].lower() == "l" else "right" for match in SIDE_WORD.finditer(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from wetread.reports.checks.base import Check, capital, is_plain, named
+from wetread.reports.checks.base import Check, capital, is_plain, named, says
 from wetread.reports.checks.document import Document, Line, distinct, pairs
 from wetread.reports.checks.kin import is_abnormal, is_device, kinds_of, near, related, speaks_for, urgency
 from wetread.reports.language import NORMAL, lexicon, system_of
@@ -138,7 +138,7 @@ def _denied(absent: Claim, present: Claim) -> bool:
 
 def _narrowed(line: Line, claim: Claim) -> bool:
     """Whether a denial denies only a part: a large one, a new one, another one, or change and not presence."""
-    if claim.change is not None or set(claim.qualifiers) - _SOFT or _THERE.search(line.text):
+    if claim.change is not None or set(claim.qualifiers) - _SOFT or says(_THERE, line.text):
         return True
     before = re.split(r"[.;:]", line.text[max(0, claim.start - 80) : claim.start])[-1]
     item = re.split(r",|\bor\b|\band\b", before)[-1]
@@ -201,7 +201,7 @@ def normal_beside_abnormal(doc: Document) -> Iterator[Issue]:
     )
     told: set[tuple[str | None, str | None]] = set()
     for line, claim in pairs(doc.spoken, Assertion.PRESENT):
-        if claim.finding != NORMAL or _NARROW_QUALIFIERS.intersection(claim.qualifiers) or _REST.search(line.text):
+        if claim.finding != NORMAL or _NARROW_QUALIFIERS.intersection(claim.qualifiers) or says(_REST, line.text):
             continue
         found = next(((where, one) for where, one in there if _at_odds(claim, one)), None)
         if found is None or (claim.anatomy, claim.side) in told:
@@ -252,12 +252,13 @@ def lost_from_impression(doc: Document) -> Iterator[Issue]:
         if claim.finding is not None and claim.assertion is not Assertion.ABSENT
     }
     denied = {claim.finding for _, claim in pairs(doc.impression, Assertion.ABSENT) if claim.finding is not None}
+    all_well = any(_ALL_WELL.search(line.text) for line in doc.impression)
     told: set[str] = set()
     for line, claim in pairs(doc.findings, Assertion.PRESENT):
         finding = claim.finding
         if finding is None or finding in told or not is_abnormal(finding) or urgency(finding) < LOST_FROM:
             continue
-        if finding in _SECONDARY or _OLD.intersection(claim.qualifiers) or _HEALED.search(line.text):
+        if finding in _SECONDARY or _OLD.intersection(claim.qualifiers) or says(_HEALED, line.text):
             continue
         if any(near(one, finding) or finding in _explains(one) for one in said):
             continue
@@ -265,7 +266,6 @@ def lost_from_impression(doc: Document) -> Iterator[Issue]:
             continue
         told.add(finding)
         entry = lexicon().findings[finding]
-        all_well = any(_ALL_WELL.search(one.text) for one in doc.impression)
         grave = entry.critical and all_well and is_plain(line.text)
         severity: Severity = "error" if grave or (doc.drafted and entry.urgency > 50) else "warning"
         message = f"{capital(entry.name)} stands in the findings, and the impression passes over it."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,7 @@ _AWAY = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def _says(pattern: re.Pattern[str], text: str) -> bool:
     """Whether one of the words stands in the text without being denied or only measured from."""
     return any(not _AWAY.search(text[max(0, match.start() - 24) : match.start()]) for match in pattern.finditer(text))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from wetread.reports.checks.base import Check
+from wetread.reports.checks.base import Check, says
 from wetread.reports.checks.document import Document, Line
 from wetread.reports.model import Issue, Severity
 
@@ -71,7 +71,7 @@ def _ages(doc: Document) -> Iterator[Issue]:
         if not _NOT_OF_PERSON.match(line.text, match.end())
         # "67 M" needs its large letter, or it is a length in metres
         and (match["letter"] is None or match["letter"].isupper())
-        and not _OTHERS.search(line.text)
+        and not says(_OTHERS, line.text)
     ]
     if not found:
         return
@@ -112,7 +112,7 @@ def _said(line: Line) -> Iterator[_Said]:
     for sex, words, pronoun in (("F", _WOMAN, _SHE), ("M", _MAN, _HE)):
         for match in words.finditer(line.text):
             # in a sentence on a communication "he" may be the doctor
-            if pronoun.fullmatch(match[0]) and _TOLD.search(line.text):
+            if pronoun.fullmatch(match[0]) and says(_TOLD, line.text):
                 continue
             if match[0] == "HIS" and line.text[match.start() - 10 : match.start()].upper().endswith("BUNDLE OF "):
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from wetread.reports.checks.base import SIDE_WORD, Check, capital, is_plain, named, side_words
+from wetread.reports.checks.base import SIDE_WORD, Check, capital, is_plain, named, says, side_words
 from wetread.reports.checks.document import Document, Line, distinct, pairs
 from wetread.reports.checks.kin import is_device, kinds_of, related
 from wetread.reports.language import lexicon
@@ -187,7 +187,7 @@ def side_missing(doc: Document) -> Iterator[Issue]:
         needed = _NEEDED & kinds_of(claim.finding or "")
         if not needed or claim.finding is None or _has_side(claim) or needed & told:
             continue
-        if _MANY.search(line.text) or side_words(line.text):
+        if says(_MANY, line.text) or side_words(line.text):
             continue
         named_in = {where for where, one in sided if related(one, claim.finding)}
         if line.section in named_in:

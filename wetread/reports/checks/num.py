@@ -81,7 +81,7 @@ def number_unknown(doc: Document) -> Iterator[Issue]:
     # the size at an earlier study may be known from elsewhere, unless the findings give it too
     any_earlier = len(given) > len(_distinct(_lengths(doc.findings)))
     for line in doc.impression:
-        for found in _lengths((line,), earlier=any_earlier):
+        for found in _distinct(_lengths((line,), earlier=any_earlier)):
             if _TO_MOVE.search(line.text[max(0, found.start - 40) : found.start]):
                 continue
             if _among(found, given) or _swapped(found, given):
@@ -163,7 +163,10 @@ def _measured_otherwise(sizes: Sequence[str], line: Line, found: _Found) -> bool
 
 def _distinct(found: Iterable[_Found]) -> list[_Found]:
     """Each length once."""
-    return list(islice({(one.number, one.unit): one for one in found}.values(), _MOST))
+    first: dict[tuple[Decimal, str], _Found] = {}
+    for one in found:
+        first.setdefault((one.number, one.unit), one)
+    return list(islice(first.values(), _MOST))
 
 
 def unit_differs(doc: Document) -> Iterator[Issue]:

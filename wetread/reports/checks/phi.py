@@ -101,14 +101,14 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
 def identifier(doc: Document) -> Iterator[Issue]:
     """PHI-1: what reads like an identifier of a person. The message does not repeat it."""
     for line in doc.passages:
-        taken: list[tuple[int, int]] = []
+        taken: set[int] = set()
         for what, severity, sign, form in _FORMS:
             if sign.search(line.text) is None:
                 continue
             for match in form.finditer(line.text):
-                if any(start < match.end() and match.start() < end for start, end in taken):
+                if not taken.isdisjoint(range(*match.span())):
                     continue
-                taken.append((match.start(), match.end()))
+                taken.update(range(*match.span()))
                 message = f"This reads like {what}. Take it out: identifiers belong in the header, not in the text."
                 yield line.issue("PHI-1", severity, message, match.start(), match.end())
 

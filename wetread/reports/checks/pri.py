@@ -75,11 +75,8 @@ def change_without_prior(doc: Document) -> Iterator[Issue]:
     for line in doc.spoken:
         statement = line.statement
         changed = [(claim.start, claim.end) for claim in line.claims if claim.change is not None]
-        spans = [
-            (match.start(), match.end())
-            for match in _CUES.finditer(line.text)
-            if not any(m.start() <= match.start() < m.end() for m in _OF_PATIENT.finditer(line.text))
-        ]
+        other = {place for match in _OF_PATIENT.finditer(line.text) for place in range(*match.span())}
+        spans = [match.span() for match in _CUES.finditer(line.text) if match.start() not in other]
         if spans and not changed and _DENIED.search(line.text):
             continue
         if statement is None and _TO_COME.search(line.text):

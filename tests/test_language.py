@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 
@@ -19,7 +20,7 @@ from wetread.reports.language import (
     sentences,
     system_of,
 )  # fmt: skip
-from wetread.reports.language.lexicon import expand
+from wetread.reports.language.lexicon import expand, read_data
 from wetread.reports.language.marks import FINDING, marks
 from wetread.reports.language.words import normal_form, tokens
 from wetread.reports.model import Claim
@@ -70,6 +71,67 @@ def test_every_term_is_found_as_its_finding() -> None:
         for words, _ in (pair for term in finding.terms for pair in expand(term)):
             found = marks(tokens(" ".join(words)))
             assert [mark.value for mark in found if mark.kind == FINDING] == [finding.key], words
+
+
+@pytest.mark.parametrize(
+    ("term", "phrases"),
+    [
+        ("a/b c", {"a c", "b c"}),
+        ("(a b/c) d", {"a b d", "c d", "d"}),
+        ("[a b/c] d", {"a b d", "c d"}),
+        ("[near/near complete] (interval) clearing", {
+            "near clearing", "near complete clearing", "near interval clearing", "near complete interval clearing"}),
+        ("lobe :left", {"lobe"}),
+    ],
+)  # fmt: skip
+def test_the_notation_of_terms(term: str, phrases: set[str]) -> None:
+    assert {" ".join(words) for words, _ in expand(term)} == phrases
+
+
+@pytest.mark.parametrize("name", ["cues.json", "changes.json", "states.json"])
+def test_every_cue_is_found_whole(name: str) -> None:
+    """A slash between several words without brackets would make phrases that nobody writes and lose those meant."""
+    data = read_data(name)
+    for kind, terms in (data["words"] if name == "states.json" else data).items():
+        for words, _ in (pair for term in terms for pair in expand(term)):
+            found = marks(tokens(" ".join(words)))
+            assert len(found) == 1, (kind, words)
+            doubled = [word for word, follow in itertools.pairwise(words) if word == follow]
+            assert not doubled, (kind, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "finding", "assertion"),
+    [
+        ("Pulmonary vascularity is not increased.", "vascular_congestion", Assertion.ABSENT),
+        ("The heart is not significantly enlarged.", "cardiomegaly", Assertion.ABSENT),
+        ("Heart size is borderline.", "cardiomegaly", Assertion.UNCERTAIN),
+        ("No acute or active cardiac, pulmonary or pleural disease.", "acute_process", Assertion.ABSENT),
+        ("Mild XXXX pulmonary ___ edema.", "pulmonary_edema", Assertion.PRESENT),
+        ("Calcified right lower lobe nodule.", "granuloma", Assertion.PRESENT),
+    ],
+)
+def test_what_a_sentence_says(text: str, finding: str, assertion: Assertion) -> None:
+    claim = one(text)
+    assert (claim.finding, claim.assertion) == (finding, assertion)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("Small left effusion. It is unchanged.", [None, Change.UNCHANGED]),
+        ("Nodule in the right apex. This has increased since 2019.", [None, Change.INCREASED]),
+        ("Nodule in the right apex and effusion. It is new.", [None, None]),
+        ("No effusion. This is unchanged.", [None]),
+        ("Left effusion. This has resolved.", [None]),
+        ("Left effusion. It abuts the heart, unchanged.", [None, Change.UNCHANGED]),
+    ],
+)
+def test_a_pronoun_stands_for_the_only_finding_before(text: str, changes: list[Change | None]) -> None:
+    found = claims(text)
+    assert [claim.change for claim in found] == changes
+    for claim in found:
+        assert 0 <= claim.start < claim.end <= len(text)
 
 
 def test_broader_findings() -> None:

@@ -113,7 +113,9 @@ def _new_predication(left: Sequence[Mark], found: Sequence[Mark], index: int, wo
                 return False
             plain = mark.kind == VERB and mark.last < len(words) and words[mark.last] in _EXISTENTIAL
             return predicate or not plain
-        elif mark.kind in (FINDING, ANATOMY, STUDY):
+        elif mark.kind in (FINDING, ANATOMY, STUDY) or (
+            mark.kind == SIDE and words[mark.last : mark.last + 1] == ["one"]
+        ):
             subject = True
     return False
 

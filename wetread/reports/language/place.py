@@ -141,7 +141,9 @@ def _after(clause: Sequence[Mark], target: Target, owned: set[int], heads: set[i
         mark = clause[index]
         if index in heads or mark.kind == FINDING:
             break
-        if mark.is_cue("stops", "negates_before", "uncertain_before", "history_before"):
+        if mark.is_cue("stops", "negates_before", "history_before"):
+            break
+        if mark.is_cue("uncertain_before") and any(head > index for head in heads):
             break
         if device and mark.is_sign(",") and any(clause[at].side for at in taken):
             break

@@ -16,6 +16,7 @@ _SPELLING = (
     ("oesoph", "esoph"),
     ("aem", "em"),
     ("tumour", "tumor"),
+    ("favour", "favor"),
     ("centre", "center"),
     ("fibre", "fiber"),
     ("catheteris", "catheteriz"),

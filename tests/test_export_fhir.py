@@ -29,6 +29,7 @@ from wetread.reports.language.codes import loinc_valid
 from wetread.reports.model import Claim, Report, ReportField, Statement
 from wetread.reports.reading import parse_report
 from wetread.reports.reviewed import Addendum, Decision, Review, Signature
+from wetread.review import Add, conclude
 from wetread.scenarios.scenario import BUILT_IN
 from wetread.values import canonical_json, sha256_hex
 from wetread.vocabulary import Assertion, Change, Side
@@ -316,6 +317,21 @@ def test_a_statement_that_a_reader_added_is_not_labelled_as_asserted_by_an_ai() 
         found = observation(bundle_of(report), "Said.", "Lung nodule")
         labels = [label["code"] for label in found["meta"]["security"]]
         assert ("AIAST" in labels) == expected
+
+
+def test_what_a_reader_wrote_comes_from_a_person_and_from_no_device() -> None:
+    added = Add(text="There is a granuloma in the left upper lobe.", place="lungs")
+    report = conclude(drafted(), by="Dr. Ada Reader", at=NOW, actions=[added])
+    bundle = bundle_of(report)
+    devices = {json.dumps(device["deviceName"]) for device in resources(bundle, "Device")}
+    assert not [name for name in devices if "reader" in name.lower()]
+    authors = [
+        agent["who"].get("display")
+        for provenance in resources(bundle, "Provenance")
+        for agent in provenance["agent"]
+        if "display" in agent["who"]
+    ]
+    assert "Dr. Ada Reader" in authors
 
 
 def test_without_a_given_identity_no_identifier_but_of_the_export_itself() -> None:

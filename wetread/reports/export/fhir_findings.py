@@ -27,7 +27,7 @@ from wetread.reports.language.codes import code_of
 from wetread.reports.language.lexicon import lexicon
 from wetread.reports.model import Claim, ReportField, Statement, SystemFindings
 from wetread.reports.view import model_name
-from wetread.vocabulary import Assertion
+from wetread.vocabulary import Assertion, Origin
 
 _REAL = {Assertion.PRESENT, Assertion.UNCERTAIN}
 
@@ -186,7 +186,7 @@ class _Maker:
         when = effective(self.parts)
         if when:
             observation["effectiveDateTime"] = when
-        devices = [add_model(self.parts, evidence) for evidence in self._cited(cited)]
+        devices = [add_model(self.parts, one) for one in self._cited(cited) if one.origin is not Origin.PERSON]
         if devices:
             # R4B has room for one device; the Provenance of each evidence names the others
             observation["device"] = self.parts.reference(devices[0])

@@ -19,6 +19,7 @@ from wetread.reports.export.fhir_parts import (
     paragraph,
 )
 from wetread.reports.model import Report
+from wetread.reports.plain import listed
 from wetread.reports.view import image_title, model_name
 from wetread.vocabulary import Origin
 
@@ -137,7 +138,7 @@ def add_provenance(
     for evidence in report.evidence:
         targets = by_evidence.get(evidence.id)
         if targets:
-            agents = [_agent(parts, "author", add_model(parts, evidence)), _agent(parts, "assembler", software)]
+            agents = [_author(parts, evidence), _agent(parts, "assembler", software)]
             lines = _evidence_lines(evidence, report)
             _provenance(parts, f"evidence/{evidence.id}", targets, agents, [_source(parts, study)], lines)
 
@@ -166,6 +167,15 @@ def _provenance(
 
 def _agent(parts: Parts, role: str, device: str) -> Resource:
     return {"type": hl7_concept("provenance-participant-type", role), "who": parts.reference(device)}
+
+
+def _author(parts: Parts, evidence: Evidence) -> Resource:
+    """Who an evidence is from: a model's Device; or the person whose words it is, known by name alone."""
+    if evidence.origin is not Origin.PERSON:
+        return _agent(parts, "author", add_model(parts, evidence))
+    decisions = parts.report.review.decisions if parts.report.review else ()
+    names = listed([line(one.by) for one in decisions if one.action in ("added", "edited")])
+    return {"type": hl7_concept("provenance-participant-type", "author"), "who": {"display": names or "A reader"}}
 
 
 def _source(parts: Parts, study: str) -> Resource:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.table import Row
 
-BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "exports", "store")
+BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from wetread.reports.instructions import instructions
+
 OPEN, CLOSE = "<data>", "</data>"
 DATE = "[date]"
 
@@ -30,31 +32,6 @@ _DATES = re.compile(
     re.IGNORECASE,
 )
 
-# Each stays within a sentence and bounds its gaps, so that the scan is linear. "Agent" and "AI" alone are clinical
-# words (contrast agent, aortic insufficiency).
-_ORDERS = re.compile(
-    "|".join(
-        (
-            r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}"
-            r"\b(?:instructions?|prompts?|rules?|guidelines?|above|previous text|prior text|everything|system)\b",
-            r"\b(?:new|updated|additional) instructions?\b",
-            r"\bsystem (?:prompt|message)\b",
-            r"\b(?:you are|act as|pretend to be|as) an? [^.\n]{0,20}\b(?:ai|assistant|language model|llm|chatbot)\b",
-            r"\b(?:language model|llm|chatbot|ai (?:assistant|system|agent|model))s?\b"
-            r"[^.\n]{0,30}\b(?:must|should|shall|has to|have to|needs? to|please)\b",
-            r"\b(?:do not|don't|never) (?:report|mention|tell|disclose|describe|flag|call|reveal)\b",
-            r"\b(?:write|output|print|reply|respond|answer|say|state|submit|report)\b[^.\n]{0,25}"
-            r"\b(?:only|exactly|verbatim|instead|the following|that (?:the )?(?:study|exam|image|report) is)\b",
-            r"\bcall (?:the )?(?:tool|function)\b",
-            r"\b(?:submit_report|report_findings|not_assessed|tool_calls?)\b",
-            r"<\|[a-z_]{1,20}\|>",
-            r"</?(?:system|assistant|user|tool|instructions?|data)>",
-            r"^[ \t]{0,8}(?:system|assistant|user|tool)[ \t]{0,4}:",
-        )
-    ),
-    re.IGNORECASE | re.MULTILINE,
-)
-
 
 def present(text: str, limit: int) -> str:
     """A text from outside as an agent sees it: cut to `limit` characters, dates masked, between marks.
@@ -75,4 +52,4 @@ def without_dates(text: str) -> str:
 
 def reads_like_an_order(text: str) -> bool:
     """Whether something in the text reads like an instruction to a system rather than like a clinical text."""
-    return _ORDERS.search(text) is not None
+    return next(instructions(text), None) is not None

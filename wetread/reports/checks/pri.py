@@ -16,7 +16,7 @@ _CUES = re.compile(
     r"\b(?:interval(?:ly)?|unchanged|stable|stably|redemonstrat\w*"
     r"|again (?:seen|noted|demonstrated|identified|visuali[sz]ed)"
     r"|(?:has|have|had) (?:resolved|improved|worsened|progressed|regressed|increased|decreased|enlarged|developed)"
-    r"|(?:compared|in comparison) (?:to|with)|since (?:the )?(?:prior|previous|last|earlier)"
+    r"|(?:compared|in comparison) (?:to|with)|(?:since|from|than|versus) (?:the |a )?(?:prior|previous|last|earlier)"
     r"|(?:prior|previous|earlier|last|recent) (?:chest |cxr |frontal |portable )?"
     r"(?:stud(?:y|ies)|exams?|examinations?|radiographs?|films?|images?|x-?rays?|reports?|cxr)"
     r"|than (?:before|previously|on)|as before"

@@ -66,9 +66,11 @@ def assess(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str]
         words: The sentence's words.
         earlier: Targets of the clause before, to which a clause without targets speaks ("..., which has resolved").
     """
-    _forward(clause, found, words)
-    for index, mark in enumerate(clause):
-        if mark.kind == CUE and mark.value in _BACKWARD:
+    cues = [(index, mark) for index, mark in enumerate(clause) if mark.kind == CUE]
+    if cues:
+        _forward(clause, found, words)
+    for index, mark in cues:
+        if mark.value in _BACKWARD:
             reached = _reached_back(clause, index, found)
             if not reached and not any(target.begin < index for target in found):
                 ahead = [target for target in found if target.begin > index]
@@ -138,7 +140,7 @@ def _forward(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[st
         if mark.verb and active is not None and count and mark.first >= active.last:
             lapsed = active if _assertion(active) is Assertion.ABSENT else None
             active = None
-        elif active is not None and _ends(clause, index, active, count):
+        elif active is not None and mark.kind == SIGN and _ends(clause, index, active, count):
             active = None
 
 

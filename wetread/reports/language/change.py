@@ -44,6 +44,8 @@ def compare(
     Returns:
         The marks of change that speak of no target, only of a site ("the cardiac silhouette is unchanged").
     """
+    if not any(mark.change for mark in clause):
+        return []
     states = {target.at for target in found if target.site_at is not None}
     loose = []
     for index, mark in enumerate(clause):

@@ -12,6 +12,8 @@ from wetread.reports.model import Claim, TextMeasurement
 from wetread.vocabulary import Assertion
 
 _LONGEST_KEPT = 200
+_OPENINGS = frozenset(("It", "Th", "it", "th", "IT", "TH"))
+"""How a sentence that begins with a pronoun can open."""
 _ANSWERS = {"no": Assertion.ABSENT, "none": Assertion.ABSENT, "negative": Assertion.ABSENT, "yes": Assertion.PRESENT}
 
 
@@ -52,8 +54,9 @@ def read(text: str) -> list[ReadSentence]:
             answered = tuple(claim.model_copy(update={"assertion": answer}) for claim in found[-1].claims)
             found[-1] = found[-1]._replace(claims=answered)
         said, sizes = _understood(sentence) if len(sentence) <= _LONGEST_KEPT else _understood.__wrapped__(sentence)
-        if not said and found and (same := of_the_same(tokens(sentence[:_LONGEST_KEPT]), found[-1].claims)):
-            said = (same,)
+        if not said and found and sentence[:2] in _OPENINGS:
+            same = of_the_same(tokens(sentence[:_LONGEST_KEPT]), found[-1].claims)
+            said = (same,) if same else ()
         found.append(ReadSentence(start, end, sentence, said, sizes))
     return found
 

@@ -30,6 +30,7 @@ LISTING = ("and", "or", "nor", ",", "/", "&", "+")
 _FORWARD = ("negates_before", "negates_before_narrow", "uncertain_before", "history_before", "ended_before")
 _DENYING = ("negates_before", "negates_before_narrow")
 _NOUNS = ("calcification",)
+_ENDING, _JOINTS = frozenset(";."), frozenset((",", "and", "&", "–", "—"))
 _HOLDING = ("of", "in", "within", "along", "at")
 _NOT, _BORDERLINE = "not_", "borderline"
 _EXISTENTIAL = ("seen", "identified", "present", "noted", "visualized", "evident", "demonstrated", "detected")
@@ -72,15 +73,11 @@ def clauses(found: Sequence[Mark], words: Sequence[str]) -> list[list[Mark]]:
     parts: list[list[Mark]] = [[]]
     for index, mark in enumerate(found):
         current = parts[-1]
-        if (
-            (mark.is_cue("turns") and not _in_predicate(current, mark, words))
-            or (mark.is_sign(";", "."))
-            or (
-                mark.kind == SIGN
-                and mark.value in (",", "and", "&", "–", "—")
-                and _new_predication(current, found, index, words)
-            )
-        ):
+        if mark.kind == SIGN:
+            cut = mark.value in _ENDING or (mark.value in _JOINTS and _new_predication(current, found, index, words))
+        else:
+            cut = mark.kind == CUE and mark.value == "turns" and not _in_predicate(current, mark, words)
+        if cut:
             parts.append([])
         else:
             current.append(mark)

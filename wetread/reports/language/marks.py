@@ -127,7 +127,8 @@ def rules() -> Rules:
 
 def marks(tokens: list[Token]) -> list[Mark]:
     """All marks of a sentence's tokens, in order, without overlaps."""
-    found = [Mark(*hit.label, hit.first, hit.last) for hit in rules().phrases.find(tokens)]
+    make = tuple.__new__
+    found = [make(Mark, (*label, first, last)) for label, first, last in rules().phrases.find(tokens)]
     for first, last in _processes([token.word for token in tokens]):
         span = Mark(FINDING, "acute_process", None, None, None, False, None, first, last)
         before = [mark for mark in found if mark.last <= first]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 
 from wetread.reports.language.clauses import LISTING, Target, joined
 from wetread.reports.language.lexicon import lexicon
@@ -204,6 +205,10 @@ def _add(target: Target, mark: Mark) -> None:
     target.lead = mark.side if mark.kind == SIDE else None
 
 
+@cache
+def _devices() -> frozenset[str]:
+    return frozenset(key for key, finding in lexicon().findings.items() if finding.kind == "device")
+
+
 def _is_device(target: Target) -> bool:
-    finding = lexicon().findings.get(target.finding)
-    return finding is not None and finding.kind == "device"
+    return target.finding in _devices()

@@ -138,6 +138,11 @@ def _names() -> dict[str, str]:
     return {spelling: name for name, spellings in read_data("sections.json").items() for spelling in spellings}
 
 
+@cache
+def _first_words() -> frozenset[str]:
+    return frozenset(name.split(" ")[0] for name in _names())
+
+
 def _headings(text: str) -> Iterator[tuple[str, int, int]]:
     """Headings as (section, start, end of heading and its colon): at a line's start, or inside after a sentence."""
     for line in _LINE.finditer(text):
@@ -160,6 +165,8 @@ def _heading_at(text: str, start: int, end: int, *, inside: bool) -> tuple[str, 
     if match is None:
         return None
     words = match.group().split(" ")
+    if words[0].lower() not in _first_words():
+        return None
     for count in range(len(words), 0, -1):
         written = " ".join(words[:count])
         name = _names().get(written.lower())

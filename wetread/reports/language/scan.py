@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from wetread.reports.language.words import Token
 
 Label = TypeVar("Label")
 _END = ""
-
-
-class Hit(NamedTuple, Generic[Label]):
-    """A phrase found: its label, and its first and last-plus-one token."""
-
-    label: Label
-    first: int
-    last: int
 
 
 class Phrases(Generic[Label]):
@@ -37,14 +29,19 @@ class Phrases(Generic[Label]):
             node.setdefault(_END, label)
             self._longest = max(self._longest, len(words))
 
-    def find(self, tokens: Sequence[Token]) -> list[Hit[Label]]:
-        """All phrases in the tokens, longest first at each place, without overlaps."""
-        found: list[Hit[Label]] = []
-        count = len(tokens)
+    def find(self, tokens: Sequence[Token]) -> list[tuple[Label, int, int]]:
+        """All phrases in the tokens, longest first at each place, without overlaps.
+
+        Returns:
+            Label, first and last-plus-one token of each.
+        """
+        found: list[tuple[Label, int, int]] = []
+        words = [token.word for token in tokens]
+        count = len(words)
         index = 0
         root = self._root
         while index < count:
-            node = root.get(tokens[index].word)
+            node = root.get(words[index])
             if node is None:
                 index += 1
                 continue
@@ -53,16 +50,16 @@ class Phrases(Generic[Label]):
             while True:
                 if _END in node:
                     best = (node[_END], at)
-                while at < count and tokens[at].word in _SKIPPED and at - index < 16:
+                while at < count and words[at] in _SKIPPED and at - index < 16:
                     at += 1
-                follow = node.get(tokens[at].word) if at < count else None
+                follow = node.get(words[at]) if at < count else None
                 if follow is None:
                     break
                 node, at = follow, at + 1
             if best is None:
                 index += 1
             else:
-                found.append(Hit(best[0], index, best[1]))
+                found.append((best[0], index, best[1]))
                 index = best[1]
         return found
 

@@ -128,8 +128,9 @@ def rules() -> Rules:
 def marks(tokens: list[Token]) -> list[Mark]:
     """All marks of a sentence's tokens, in order, without overlaps."""
     make = tuple.__new__
-    found = [make(Mark, (*label, first, last)) for label, first, last in rules().phrases.find(tokens)]
-    for first, last in _processes([token.word for token in tokens]):
+    words = [token.word for token in tokens]
+    found = [make(Mark, (*label, first, last)) for label, first, last in rules().phrases.find(words)]
+    for first, last in () if _ACUTE.isdisjoint(words) else _processes(words):
         span = Mark(FINDING, "acute_process", None, None, None, False, None, first, last)
         before = [mark for mark in found if mark.last <= first]
         found = [*before, span, *(mark for mark in found if mark.first >= last)]

@@ -25,6 +25,7 @@ from wetread.reports.language.marks import (
 )  # fmt: skip
 from wetread.vocabulary import Assertion, Side
 
+_PLACING = (ANATOMY, SIDE, CUE)
 _LOCAL = frozenset(
     ("surgical_clips", "sternal_wires", "loop_recorder", "bullet_fragment", "orthopedic_hardware", "breast_implant",
      "external_leads", "stent", "cabg", "chest_tube", "mediastinal_drain")
@@ -61,8 +62,9 @@ def place(clause: Sequence[Mark], found: Sequence[Target], carried: Sequence[Mar
         after[id(target)] = taken
         _take(clause, target, taken)
         owned.update(taken)
-    _share(clause, found, before, after)
-    loose = [i for i, mark in enumerate(clause) if i not in owned and _is_place(clause, i)]
+    if len(found) > 1:
+        _share(clause, found, before, after)
+    loose = [i for i, mark in enumerate(clause) if mark.kind in _PLACING and i not in owned and _is_place(clause, i)]
     for target in found:
         if target.site_at is not None or target.anatomy or target.sides or _is_device(target):
             continue

@@ -30,14 +30,12 @@ _IN_NAMES = frozenset(("focal", "lobar", "acute", "displaced", "confluent", "lar
 
 def qualify(clause: Sequence[Mark], found: Sequence[Target], words: Sequence[str]) -> None:
     """Fill the qualifiers of a clause's targets: adjectives before a finding, or said of it ("is small")."""
-    narrowed = bool(_REST.intersection(words))
-    roughly = bool(_ROUGHLY.intersection(words))
     by_start = {target.begin: target for target in found}
     for target in found:
         if target.finding == NORMAL:
-            if narrowed:
+            if not _REST.isdisjoint(words):
                 target.qualifiers.append(OTHERWISE)
-            if roughly:
+            if not _ROUGHLY.isdisjoint(words):
                 target.qualifiers.append("grossly")
             continue
         target.qualifiers += _before(clause, target)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from wetread.reports.language.words import Token
-
 Label = TypeVar("Label")
 _END = ""
 
@@ -29,14 +27,13 @@ class Phrases(Generic[Label]):
             node.setdefault(_END, label)
             self._longest = max(self._longest, len(words))
 
-    def find(self, tokens: Sequence[Token]) -> list[tuple[Label, int, int]]:
-        """All phrases in the tokens, longest first at each place, without overlaps.
+    def find(self, words: Sequence[str]) -> list[tuple[Label, int, int]]:
+        """All phrases in the words of tokens, longest first at each place, without overlaps.
 
         Returns:
             Label, first and last-plus-one token of each.
         """
         found: list[tuple[Label, int, int]] = []
-        words = [token.word for token in tokens]
         count = len(words)
         index = 0
         root = self._root

@@ -170,7 +170,7 @@ def _wrapped(text: str, begin: int, after: int, width: int) -> bool:
         return True
     if rest[:1] in ("", "\n", "\r"):
         return False
-    word = rest.split(None, 1)[0]
+    word = next(iter(rest.split(None, 1)), "")
     if not width or not word or _ITEM.match(rest) or word.endswith(":") or text[after - 2 : after - 1] in ".:;!?":
         return False
     line = after - 1 - (text.rfind("\n", max(0, after - 1 - _WIDEST), after - 1) + 1)

@@ -31,6 +31,7 @@ _FORWARD = ("negates_before", "negates_before_narrow", "uncertain_before", "hist
 _DENYING = ("negates_before", "negates_before_narrow")
 _NOUNS = ("calcification",)
 _ENDING, _JOINTS = frozenset(";."), frozenset((",", "and", "&", "–", "—"))
+_BUT = ("but", "yet", "though", "although")
 _HOLDING = ("of", "in", "within", "along", "at")
 _NOT, _BORDERLINE = "not_", "borderline"
 _EXISTENTIAL = ("seen", "identified", "present", "noted", "visualized", "evident", "demonstrated", "detected")
@@ -75,13 +76,22 @@ def clauses(found: Sequence[Mark], words: Sequence[str]) -> list[list[Mark]]:
         current = parts[-1]
         if mark.kind == SIGN:
             cut = mark.value in _ENDING or (mark.value in _JOINTS and _new_predication(current, found, index, words))
+        elif mark.kind == CUE and mark.value == "turns":
+            if words[mark.first] in _BUT and _between_states(found, index):
+                continue
+            cut = not _in_predicate(current, mark, words)
         else:
-            cut = mark.kind == CUE and mark.value == "turns" and not _in_predicate(current, mark, words)
+            cut = False
         if cut:
             parts.append([])
         else:
             current.append(mark)
     return [part for part in parts if part]
+
+
+def _between_states(found: Sequence[Mark], index: int) -> bool:
+    """Whether a "but" only joins two states of one predicate: "hyperinflated but clear"."""
+    return 0 < index < len(found) - 1 and bool(found[index - 1].state and found[index + 1].state)
 
 
 def _in_predicate(left: Sequence[Mark], mark: Mark, words: Sequence[str]) -> bool:

@@ -39,7 +39,7 @@ mutation: $(VENV)/.installed-dev ## Plant errors in clean reports; print what th
 	$(BIN)/python -m wetread.testing.mutation_proof tests/data/clean_reports.jsonl
 
 schemas: $(VENV)/.installed-dev ## Write the published JSON Schemas anew.
-	$(BIN)/python -m wetread.reports.schema docs/schemas
+	$(BIN)/python -m wetread.reports.schema
 
 lock: $(VENV)/.installed-dev ## Pin all dependencies anew, for Python 3.11 to 3.13.
 	$(PIP) uv

@@ -1,1 +1,1 @@
-"""Measurements. Each module has `measure() -> list[Row]`; run all with `python -m benchmarks`, one with its name behind."""
+"""Measurements. Each module has `measure() -> list[Row]`; `python -m benchmarks [NAME...]` runs all, or those named."""

@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME...]`: measure, print a table, write benchmarks/results/latest.json; exit 1 where a limit is passed."""
+"""`python -m benchmarks [NAME...]`: measure, print a table, write benchmarks/results/latest.json.
+
+Exit 1 where a limit is passed.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From a DICOM file to the three payloads, over the sum of its unavoidable parts done once by the fastest libraries found.
+"""From a DICOM file to the three payloads, over its unavoidable parts done once by the fastest libraries found.
 
-The floor decodes (imagecodecs), resizes twice (Pillow), and deflates each picture once as a PNG's data (isal, rows filtered by Up), on
-arrays that are already there: no header read, no window, no checksum, no base64.
+The floor decodes (imagecodecs), resizes twice (Pillow), and deflates each picture once as a PNG's data (isal, rows
+filtered by Up), on arrays that are already there: no header read, no window, no checksum, no base64.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a language model is sent: tokens (characters/4, tool schemas included) before it knows any finding, and calls a reading takes."""
+"""What a language model is sent before it knows any finding, and how often it is asked.
+
+Tokens are characters/4 of all that is sent, tool schemas included.
+"""
 
 from __future__ import annotations
 

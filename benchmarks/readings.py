@@ -31,9 +31,8 @@ DRAFT = calls(
                 }
             ],
             "impression": [{"text": "Normal heart size.", "evidence": ["E4"]}],
-            "not_assessed": {
-                system: "Left out by this script."
-                for system in (
+            "not_assessed": dict.fromkeys(
+                (
                     "lines_and_tubes",
                     "lungs",
                     "pleura",
@@ -41,8 +40,9 @@ DRAFT = calls(
                     "bones",
                     "soft_tissues",
                     "upper_abdomen",
-                )
-            },
+                ),
+                "Left out by this script.",
+            ),
         },
     )
 )

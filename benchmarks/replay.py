@@ -1,4 +1,4 @@
-"""What a replayed reading costs: CPU by the protocol with images prepared and the tape opened; memory of a further live session."""
+"""What a replayed reading costs by the protocol, with images prepared and the tape opened: CPU, and memory held."""
 
 from __future__ import annotations
 

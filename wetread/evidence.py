@@ -57,7 +57,8 @@ _SHOWN_UNITS = {"cm2": "cm²", "mm2": "mm²", "cm3": "cm³"}
 class Observation(Value):
     """What one tool says about one finding, in words that checks can compare.
 
-    `finding` and `anatomy` are keys of the lexicon (`wetread.reports.language`); None where the text names none it knows.
+    `finding` and `anatomy` are keys of the lexicon (`wetread.reports.language`); None where the text names none that it
+    knows.
     `probability` is the tool's own, 0 to 1, where it gives one.
     """
 
@@ -95,8 +96,8 @@ class Evidence(Value):
     origin: Origin
     status: Status
     reason: Reason | None = None
-    arguments: dict[str, JsonValue] = {}
-    inputs: dict[str, str] = {}
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
     """Name of each input (an image handle, "indication", ...) to the SHA-256 of what was sent."""
     uses: tuple[str, ...] = ()
     """Ids of the evidence this one was computed from."""
@@ -108,7 +109,7 @@ class Evidence(Value):
     measurements: tuple[Measurement, ...] = ()
     regions: tuple[Region, ...] = ()
     """Regions that belong to no finding: segmented structures."""
-    value: dict[str, JsonValue] = {}
+    value: dict[str, JsonValue] = Field(default_factory=dict)
     """The tool's whole typed result, as data."""
     artifacts: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e .
+	@$(BIN)/python -m compileall -q agents tools prompts scenarios wetread  # so that the first command starts as fast as the next
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -57,6 +57,9 @@ class Protocol:
         Raises:
             ModelError: `WET-MODEL-PROTOCOL`: the template that the facts name cannot be used.
         """
+        if request.json_schema is not None:
+            # asked as a specialist: rules have no opinion on a text
+            return _says(orjson.dumps(_nothing(request.json_schema)).decode(), on_text)
         reading = read_conversation(request.messages)
         if reading is None:
             return _says(NO_STUDY, on_text)
@@ -139,3 +142,12 @@ def _says(text: str, on_text: OnText | None) -> ChatReply:
     if on_text is not None:
         on_text(text)
     return ChatReply(text=text, model=PROTOCOL)
+
+
+_EMPTY: dict[str, Any] = {"array": [], "string": "", "boolean": False, "integer": 0, "number": 0, "object": {}}
+
+
+def _nothing(schema: dict[str, Any]) -> dict[str, Any]:
+    """The emptiest answer of a schema: no objections, no findings."""
+    properties = schema.get("properties", {})
+    return {name: _EMPTY.get(str(properties.get(name, {}).get("type"))) for name in schema.get("required", ())}

@@ -530,3 +530,10 @@ async def test_every_draft_keeps_to_what_tools_said(
     if model == "ok":
         seen = {finding for finding, assertion, _ in rows if assertion != "absent"}
         assert seen <= in_findings
+
+
+async def test_asked_as_a_specialist_it_has_nothing_to_say() -> None:
+    asked = ChatMessage(role="user", text='{"draft": {}, "evidence": []}')
+    schema = {"type": "object", "properties": {"objections": {"type": "array"}}, "required": ["objections"]}
+    reply = await Protocol().complete(ChatRequest(agent="reviewer", messages=(asked,), json_schema=schema))
+    assert orjson.loads(reply.text) == {"objections": []}

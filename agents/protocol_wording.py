@@ -103,9 +103,15 @@ def absent(findings: Iterable[tuple[str, Side | None]], by: str = "") -> str:
     return f"No {listed(names, 'or')}{f' {by}' if by else ''}."
 
 
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have|lies?|shows?|appears?|remains?|seems?)\b", re.IGNORECASE)
+"""Before a sentence with one of these "possible" cannot stand."""
+
+
 def doubted(text: str, finding: str, side: Side | None, by: str) -> str:
     """A sentence about one finding turned into a possibility; `by` says what speaks against it."""
     bare = brief(text).rstrip(". ")
+    if _VERB.search(bare):
+        return present(finding, side, uncertain=True).rstrip(".") + f", {by}."
     hedged = capital(f"possible {lower(bare)}, {by}.")
     about = [claim for claim in claims(hedged) if claim.finding == finding]
     if about and all(claim.assertion is Assertion.UNCERTAIN for claim in about):

@@ -10,7 +10,19 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from wetread.messages import ChatMessage, ToolUse
 from wetread.values import Value
+
+__all__ = [
+    "ChatMessage",
+    "ChatModel",
+    "ChatReply",
+    "ChatRequest",
+    "OnText",
+    "ToolSpec",
+    "ToolUse",
+    "Usage",
+]
 
 
 class ToolSpec(Value):
@@ -19,25 +31,6 @@ class ToolSpec(Value):
     name: str
     description: str
     parameters: dict[str, Any]
-
-
-class ToolUse(Value):
-    """A model's wish to call a tool. `arguments` is the JSON text exactly as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-class ChatMessage(Value):
-    """One message. `tool` messages answer the tool use `tool_use_id`."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    text: str = ""
-    tool_uses: tuple[ToolUse, ...] = ()
-    tool_use_id: str | None = None
-    failed: bool = False
-    """For a tool message: the call failed, was refused or was cancelled."""
 
 
 class Usage(Value):

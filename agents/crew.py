@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ from wetread.agents.restricted import Restricted
 from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
 from wetread.agents.specialists import Desk, reviewed, specialist_tool
 from wetread.prompts.loader import agent_prompt
-from wetread.tools.base import Reading, Tool
+from wetread.tools.base import Reading, Tool, ToolAnswer
 from wetread.tools.registry import built_in_tools
 from wetread.tools.submit_report import submit_report_for
-from wetread.tools.toolbox import Toolbox
+from wetread.tools.toolbox import Toolbox, recall
 from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
@@ -104,6 +104,12 @@ class Crew:
             emit=lambda event: reading.emit(event),
             record=record,
         )
+
+    def recall(self, answers: Iterable[ToolAnswer]) -> None:
+        """Put the tools' answers of an earlier session where calls look for them, in the order of their evidence."""
+        tools = self._toolbox.tools
+        for answer in answers:
+            recall(self._reading, tools, answer)
 
     async def aclose(self) -> None:
         """Close the chat models that were made for single agents."""

@@ -59,6 +59,9 @@ class Reading:
     """Whether `report` was accepted: nothing is left to repair, or the rounds are used up."""
     rounds: int = 0
     """How many drafts were submitted."""
+    carry: Callable[[Report], Report] = field(default=lambda report: report)
+    """Makes of a composed draft, before it is checked and sealed, the report that follows on the one in hand: what a
+    person changed in that one stays changed. Raises `ToolError` where a draft may not replace it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,13 @@ class Tool(ABC, Generic[ArgumentsT]):
             ToolError: with `abstained` it becomes evidence, a reason why something is not assessed; without, the call
                 is refused and makes no evidence.
         """
+
+    def recall(self, evidence: Evidence, reading: Reading) -> bool:
+        """Put back what later calls want of an evidence of this tool that an earlier process made, beside the evidence.
+
+        Returns whether that was possible, so that the evidence may answer a repeated call.
+        """
+        return True
 
     @abstractmethod
     async def run(self, arguments: ArgumentsT, reading: Reading) -> Outcome:

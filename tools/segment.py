@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from wetread.evidence import ModelVersion, Reason, Region
+from wetread.evidence import Evidence, ModelVersion, Reason, Region
 from wetread.imaging.prepare import Preparation
 from wetread.study import StudyImage
 from wetread.tools.arguments import Words
@@ -15,7 +15,7 @@ from wetread.tools.base import Arguments, Outcome, Reading, Tool, current_call
 from wetread.tools.endpoints import medimageparse
 from wetread.tools.images import choose_image, require_frontal
 from wetread.tools.shared import Shared
-from wetread.tools.structures import STRUCTURES, StructureMask, read_masks, structure_names
+from wetread.tools.structures import STRUCTURES, StructureMask, read_masks, recalled_masks, structure_names
 from wetread.vocabulary import Origin
 
 
@@ -67,6 +67,23 @@ class Segment(Tool[SegmentArguments]):
         image = reading.study.image(arguments.image or "")
         assert image is not None
         require_frontal(reading.study, image, self.name)
+
+    def recall(self, evidence: Evidence, reading: Reading) -> bool:
+        image, masks = str(evidence.value.get("image")), recalled_masks(evidence, reading.artifacts)
+        if masks is None:
+            return False
+        answer = Masks(
+            masks={mask.name: mask for mask in masks},
+            model=evidence.model,
+            origin=evidence.origin,
+            pixel_sha256=evidence.inputs.get(image, ""),
+            latency_ms=evidence.latency_ms,
+            warnings=(),
+        )
+        asked = Asked(evidence.id, Shared.of(answer))
+        for name in answer.masks:
+            reading.shared.setdefault(("mask", image, name), asked)
+        return True
 
     async def run(self, arguments: SegmentArguments, reading: Reading) -> Outcome:
         image = reading.study.image(arguments.image or "")

@@ -17,9 +17,16 @@ class Shared(Generic[ResultT]):
     end awaited: nothing runs on that nobody waits for.
     """
 
-    def __init__(self, work: Coroutine[Any, Any, ResultT]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, ResultT] | asyncio.Future[ResultT]) -> None:
         self._task = asyncio.ensure_future(work)
         self._waiting = 0
+
+    @classmethod
+    def of(cls, result: ResultT) -> Shared[ResultT]:
+        """Work that is done already. Needs a running loop."""
+        done: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        done.set_result(result)
+        return cls(done)
 
     @property
     def spoiled(self) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wetread.artifacts import ArtifactStore
 from wetread.errors import ToolError
-from wetread.evidence import Box, Region
+from wetread.evidence import Box, Evidence, Region
 from wetread.imaging.geometry import Frame
 from wetread.study import StudyImage
 from wetread.tools.arguments import nearest, shown
@@ -159,6 +160,37 @@ def read_masks(
         else _read(mask, STRUCTURES[name], qualities[name], frame, image, evidence)
         for mask, name in zip(probabilities, names, strict=True)
     ]
+
+
+def recalled_masks(evidence: Evidence, artifacts: ArtifactStore) -> list[StructureMask] | None:
+    """The masks that `segment` made, from its evidence and artifacts; None where one of them is missing."""
+    rows = evidence.value.get("structures")
+    regions = {region.label: region for region in evidence.regions}
+    masks = []
+    for row in rows if isinstance(rows, list) else []:
+        if not isinstance(row, dict) or str(row.get("name")) not in STRUCTURES:
+            return None
+        name = str(row["name"])
+        if row.get("status") != "ok":
+            masks.append(StructureMask(name, evidence.id, reason=str(row.get("reason"))))
+            continue
+        region = regions.get(name)
+        png = artifacts.get(region.mask) if region is not None and region.mask is not None else None
+        area, probability = row.get("area_px"), row.get("probability")
+        if region is None or png is None or not isinstance(area, int) or not isinstance(probability, int | float):
+            return None
+        masks.append(
+            StructureMask(
+                name,
+                evidence.id,
+                png=png,
+                area=area,
+                box=region.box,
+                side=region.side,
+                probability=float(probability),
+            )
+        )
+    return masks
 
 
 def _read(

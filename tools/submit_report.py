@@ -144,6 +144,7 @@ class SubmitReport(Tool[SubmitReportArguments]):
             language_model=reading.language_model,
             modes=reading.modes,
         )
+        report = reading.carry(report)
         issues = tuple(check_report(report, reading.study))
         report = with_issues(report, issues)
         reading.rounds += 1

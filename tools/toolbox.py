@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -48,6 +48,11 @@ class Toolbox:
             raise ValueError("two tools share a name")
         self.reading = reading
         self._specs: list[dict[str, Any]] | None = None
+
+    @property
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """The tools by name."""
+        return self._tools
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,6 +129,23 @@ async def answered(reading: Reading, tool: Tool[Any], arguments: Arguments) -> T
     """
     call: Shared[ToolAnswer] | None = reading.shared.get(_key(tool, arguments))
     return None if call is None or call.spoiled else await call.result()
+
+
+def recall(reading: Reading, tools: Mapping[str, Tool[Any]], answer: ToolAnswer) -> None:
+    """Put an answer that an earlier process got back to where calls look for it, so that it is not asked for again.
+
+    What a tool of that name cannot read any more is left out: it will be asked again.
+    """
+    evidence = answer.evidence
+    tool = tools.get(evidence.tool) if evidence is not None else None
+    if evidence is None or tool is None or evidence.status != "ok":
+        return
+    try:
+        arguments = validate_arguments(tool.arguments, dict(evidence.arguments))
+    except ToolError:
+        return
+    if tool.recall(evidence, reading):
+        reading.shared[_key(tool, arguments)] = Shared.of(answer)
 
 
 def _key(tool: Tool[Any], arguments: Arguments) -> tuple[str, str, str]:
@@ -223,7 +245,7 @@ def _close(
             artifacts=outcome.artifacts,
         )
     answer = _answer(outcome, evidence)
-    reading.emit(_finished(call, outcome.status, outcome.summary, began, evidence))
+    reading.emit(_finished(call, outcome.status, outcome.summary, began, evidence, answer.text))
     return answer
 
 
@@ -247,9 +269,9 @@ def _close_failed(
             latency_ms=_elapsed_ms(reading, now),
             summary=reason.message,
         )
-    reading.emit(_finished(call, status, reason.message, began, evidence))
     head: dict[str, JsonValue] = {"evidence": evidence.id} if evidence else {}
     text = _json({**head, "status": status, "code": reason.code, "message": reason.message})
+    reading.emit(_finished(call, status, reason.message, began, evidence, text))
     return ToolAnswer(text=text, failed=status == "failed", evidence=evidence)
 
 
@@ -272,10 +294,11 @@ async def _repeat(
         ToolStarted(agent=agent, call=call_id, tool=tool.name, arguments=_plain(arguments), evidence=evidence.id)
     )
     call = Call(tool=tool.name, agent=agent, id=call_id, evidence=evidence.id)
-    reading.emit(_finished(call, "ok", f"answered before as {evidence.id}", began, evidence))
     said = orjson.loads(answer.text)
     said["note"] = f"You asked this before: {evidence.id} stands, nothing was called again."
-    return ToolAnswer(text=_json(said), failed=False, evidence=evidence)
+    text = _json(said)
+    reading.emit(_finished(call, "ok", f"answered before as {evidence.id}", began, evidence, text))
+    return ToolAnswer(text=text, failed=False, evidence=evidence)
 
 
 def _refuse(
@@ -285,10 +308,9 @@ def _refuse(
     tool = shown(name) if error.code == "WET-TOOL-UNKNOWN" else name
     reading.emit(ToolStarted(agent=agent, call=call_id, tool=tool, arguments=arguments))
     call = Call(tool=tool, agent=agent, id=call_id, evidence=None)
-    reading.emit(_finished(call, "refused", str(error), time.perf_counter()))
-    return ToolAnswer(
-        text=_json({"status": "refused", "code": error.code, "message": str(error)}), failed=True, evidence=None
-    )
+    text = _json({"status": "refused", "code": error.code, "message": str(error)})
+    reading.emit(_finished(call, "refused", str(error), time.perf_counter(), answer=text))
+    return ToolAnswer(text=text, failed=True, evidence=None)
 
 
 def _answer(outcome: Outcome, evidence: Evidence | None) -> ToolAnswer:
@@ -304,7 +326,12 @@ def _answer(outcome: Outcome, evidence: Evidence | None) -> ToolAnswer:
 
 
 def _finished(
-    call: Call, status: FinishedStatus, summary: str, began: float, evidence: Evidence | None = None
+    call: Call,
+    status: FinishedStatus,
+    summary: str,
+    began: float,
+    evidence: Evidence | None = None,
+    answer: str = "",
 ) -> ToolFinished:
     return ToolFinished(
         agent=call.agent,
@@ -314,6 +341,7 @@ def _finished(
         summary=summary,
         latency_ms=round((time.perf_counter() - began) * 1000, 1),
         evidence=evidence,
+        answer=answer,
     )
 
 

@@ -63,6 +63,29 @@ class ToolFinished(Value):
     summary: str
     latency_ms: float
     evidence: Evidence | None = None
+    answer: str = ""
+    """What the agent was told, as JSON; empty for a call that was cut short."""
+
+
+class QuestionAsked(Value):
+    """An agent asks the person, who has all the time: the turn's clock stands still until the answer.
+
+    About a `proposal`, the answer is whether a change to the report is to be made.
+    """
+
+    type: Literal["question_asked"] = "question_asked"
+    agent: str
+    question: str
+    options: tuple[str, ...] = ()
+    about: Literal["indication", "prior", "proposal", "other"] = "other"
+
+
+class QuestionAnswered(Value):
+    """The person answered; `answer` is None where they skipped the question."""
+
+    type: Literal["question_answered"] = "question_answered"
+    question: str
+    answer: str | None = None
 
 
 class DraftSubmitted(Value):
@@ -120,6 +143,8 @@ Event = Annotated[
     | TextDelta
     | ToolStarted
     | ToolFinished
+    | QuestionAsked
+    | QuestionAnswered
     | DraftSubmitted
     | CriticalResultFound
     | ReportReady

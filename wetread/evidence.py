@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, JsonValue
@@ -158,6 +158,22 @@ class Ledger:
         """Begin an evidence: issues its id at once, so that ids do not depend on which call answers first."""
         self._opened += 1
         return PendingEvidence(self, f"E{self._opened}", tool, arguments)
+
+    def reserve(self) -> str:
+        """Take the next id for evidence that is made elsewhere, such as what a person saw; `adopt` brings it in."""
+        self._opened += 1
+        return f"E{self._opened}"
+
+    def adopt(self, evidence: Iterable[Evidence], *, issued: int = 0) -> None:
+        """Take in evidence that was made elsewhere, by an earlier process or in a review; what is there stays.
+
+        Args:
+            evidence: Any number, in any order.
+            issued: How many ids were issued before, where calls that came to nothing had the last ones.
+        """
+        for one in evidence:
+            self._closed.setdefault(one.id, one)
+        self._opened = max([self._opened, issued, *(int(id[1:]) for id in self._closed)])
 
     def _close(self, evidence: Evidence) -> None:
         if evidence.id in self._closed:

@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import JsonValue
 
 from wetread.agents.budget import Budget, Limit, Meter
 from wetread.agents.chat import ChatMessage, ChatModel
@@ -23,9 +26,9 @@ from wetread.agents.facts import facts_block, read_facts, study_facts
 from wetread.agents.protocol import Protocol, draft_from
 from wetread.agents.transcript import repaired
 from wetread.artifacts import ArtifactStore
-from wetread.errors import BudgetError, ModelError, ReadingError, WetreadError
+from wetread.errors import BudgetError, ModelError, ReadingError, ToolError, WetreadError
 from wetread.events import BudgetReached, CriticalResultFound, Event, Notice, ReportReady, TurnEnded, TurnStarted
-from wetread.evidence import Ledger
+from wetread.evidence import Evidence, Ledger
 from wetread.imaging.bank import ImageBank
 from wetread.imaging.prepare import Preparation
 from wetread.reports.checks import check_report
@@ -33,8 +36,9 @@ from wetread.reports.compose import compose, with_issues
 from wetread.reports.model import Report
 from wetread.reports.template import ReportTemplate, check_study, choose_template, load_template
 from wetread.study import Study
-from wetread.tools.base import Reading, Tool
+from wetread.tools.base import Reading, Tool, ToolAnswer
 from wetread.tools.endpoints.port import EndpointName, EndpointPort
+from wetread.tools.person import Person
 
 if TYPE_CHECKING:
     from wetread.insight.library import CaseLibrary
@@ -59,6 +63,29 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What another session of the same study goes on from.
+
+    Attributes:
+        transcript: The conversation, each tool use with its result.
+        evidence: All evidence.
+        issued: How many evidence ids were issued.
+        answers: What the tools answered, for calls that need not be made again.
+        artifacts: Masks and pictures of the evidence.
+        report: The report in hand.
+        turns: How many turns there were.
+    """
+
+    transcript: tuple[ChatMessage, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    issued: int = 0
+    answers: tuple[ToolAnswer, ...] = ()
+    artifacts: ArtifactStore = field(default_factory=ArtifactStore)
+    report: Report | None = None
+    turns: int = 0
+
+
 class Session:
     """One conversation about one study. Not for two event loops; many sessions may share endpoints and models.
 
@@ -77,6 +104,9 @@ class Session:
         models: Makes the chat model of an agent whose YAML names one of its own. The session closes those.
         tools: Tools beside the built-in ones; one of the same name takes its place.
         images: The study's pixels where another session of it has prepared them already.
+        state: What an earlier session came to; needs a running loop.
+        person: Who is there to be asked. Tools that need somebody are passed as `tools`.
+        carry: See `Reading.carry`.
 
     Raises:
         ConfigError: a mistake in the workspace.
@@ -99,16 +129,19 @@ class Session:
         models: Callable[[str], ChatModel] | None = None,
         tools: Sequence[Tool[Any]] = (),
         images: ImageBank | None = None,
+        state: SessionState | None = None,
+        person: Person | None = None,
+        carry: Callable[[Report], Report] | None = None,
     ) -> None:
+        state = state or SessionState()
         if not isinstance(template, ReportTemplate):
             template = load_template(template or choose_template(study, workspace), workspace)
         check_study(template, study)
         model = model or Protocol(workspace)
-        self.study = study
         self.template = template
         self.images = images or ImageBank(study)
         self.budget = budget or Budget()
-        self.report: Report | None = None
+        self.report: Report | None = state.report
         """The last report: accepted, or partial where a turn was cut short. None before the first."""
         self.reading = Reading(
             study=study,
@@ -119,14 +152,31 @@ class Session:
             now=now,
             language_model=model.name,
             modes=tuple(modes),
+            artifacts=state.artifacts,
+            person=person,
+            report=state.report,
         )
-        self._transcript: tuple[ChatMessage, ...] = ()
+        if carry is not None:
+            self.reading.carry = carry
+        self.heard: Callable[[ChatMessage], None] = _ignore
+        """Is told every message of the conversation when it is said."""
+        self._transcript: tuple[ChatMessage, ...] = state.transcript
         self._meter = Meter(self.budget)
         self._turn: asyncio.Task[None] | None = None
-        self._turns = 0
+        self._turns = state.turns
+        self._deadline: asyncio.Timeout | None = None
+        self._waits = 0
+        self._left_s = 0.0
         self._closed = False
         self._why_none = "Nothing was read yet."
         self._crew = Crew(self.reading, model, workspace=workspace, specialists=specialists, models=models, tools=tools)
+        self.ledger.adopt(state.evidence, issued=state.issued)
+        self._crew.recall(state.answers)
+
+    @property
+    def study(self) -> Study:
+        """What is read."""
+        return self.reading.study
 
     @property
     def ledger(self) -> Ledger:
@@ -183,6 +233,21 @@ class Session:
             self.reading.emit = _ignore
             self._turn = None
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a person is waited for, the turn's wall time stands still."""
+        loop, deadline = asyncio.get_running_loop(), self._deadline
+        self._waits += 1
+        if self._waits == 1 and deadline is not None and (when := deadline.when()) is not None:
+            self._left_s = when - loop.time()
+            deadline.reschedule(None)
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if self._waits == 0 and deadline is not None and deadline is self._deadline and not deadline.expired():
+                deadline.reschedule(loop.time() + self._left_s)
+
     def cancel(self) -> None:
         """End the running turn now; its iterator still gives `TurnEnded`. Nothing happens where none is running."""
         if self._turn is not None:
@@ -210,13 +275,13 @@ class Session:
         meter = self._meter = Meter(self.budget)
         reading = self.reading
         reading.accepted, reading.rounds = False, 0
-        record: list[ChatMessage] = []
+        record: list[ChatMessage] = _Record(self.heard)
         began = time.perf_counter()
         outcome: Outcome = "failed"
         answer = ""
         reading.emit(TurnStarted(turn=self._turns))
         warm = asyncio.create_task(self._warm()) if self._turns == 1 else None
-        deadline = asyncio.timeout(self.budget.wall_s)
+        deadline = self._deadline = asyncio.timeout(self.budget.wall_s)
         try:
             try:
                 async with deadline:
@@ -244,11 +309,14 @@ class Session:
             self._why_none = "The turn failed."
             raise
         finally:
+            self._deadline = None
             if warm is not None:
                 warm.cancel()
             added = repaired(record)
             if answer and added and added[-1].role != "assistant":
-                added = (*added, ChatMessage(role="assistant", text=answer))
+                said = ChatMessage(role="assistant", text=answer)
+                added = (*added, said)
+                self.heard(said)
             self._transcript += added
             reading.emit(
                 TurnEnded(
@@ -267,8 +335,9 @@ class Session:
         """Let the orchestrator work until a draft is accepted or it answers in text."""
         # lone surrogates, such as a terminal may let through, are no text that can be sent
         reading, task = self.reading, text.encode("utf-8", "replace").decode()
-        if not any(message.role == "user" and read_facts(message.text) for message in self._transcript):
-            task = f"{task}\n\n{facts_block(study_facts(self.study, self.template))}"
+        facts = study_facts(self.study, self.template)
+        if not _told(self._transcript, facts):
+            task = f"{task}\n\n{facts_block(facts)}"
         for nudged in (False, True):
             history = (*self._transcript, *repaired(record))
             run = await self._crew.work(task, history=history, record=record, meter=self._meter)
@@ -299,6 +368,7 @@ class Session:
     def _tell(self, report: Report) -> None:
         """The report is there: first what somebody must be told at once, then the whole."""
         self.report = report
+        self.ledger.adopt(report.evidence)
         for result in report.critical:
             self.reading.emit(CriticalResultFound(result=result))
         self.reading.emit(ReportReady(report=report))
@@ -329,6 +399,10 @@ class Session:
                 modes=reading.modes,
                 incomplete=f"{why} Drafted by rules from what tools had found until then.",
             )
+            try:
+                report = reading.carry(report)
+            except ToolError as error:
+                return f"{why} {error.message}"
             report = with_issues(report, check_report(report, self.study))
         else:
             return why
@@ -360,5 +434,24 @@ class Session:
                 await self.images.payload(handle, preparation)
 
 
-def _ignore(event: Event) -> None:
+class _Record(list[ChatMessage]):
+    """What a turn adds to the conversation; tells of each message when it is said."""
+
+    def __init__(self, heard: Callable[[ChatMessage], None]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def append(self, message: ChatMessage) -> None:
+        super().append(message)
+        self._heard(message)
+
+
+def _told(transcript: Sequence[ChatMessage], facts: dict[str, JsonValue]) -> bool:
+    """Whether the conversation has the study's facts as they are; texts that came later are the tools' to tell."""
+    said = (read_facts(message.text) for message in reversed(transcript) if message.role == "user")
+    last = next((one for one in said if one is not None), None)
+    return last is not None and all(last.get(key) == facts.get(key) for key in ("exam", "template", "images"))
+
+
+def _ignore(said: object) -> None:
     """Nobody listens between turns."""

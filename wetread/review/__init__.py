@@ -7,8 +7,9 @@ agent can call imports this package; `tests/test_architecture.py` holds it.
 from __future__ import annotations
 
 from wetread.review.actions import Accept, Action, Add, Edit, Fill, Judge, Reject, Tell
-from wetread.review.conclude import append, blocking, conclude, withdraw
+from wetread.review.conclude import append, blocking, conclude, take_back, withdraw
 from wetread.review.diff import ReportDiff, diff_reports
+from wetread.review.redraft import Redraft, follow_on
 
 __all__ = [
     "Accept",
@@ -17,6 +18,7 @@ __all__ = [
     "Edit",
     "Fill",
     "Judge",
+    "Redraft",
     "Reject",
     "ReportDiff",
     "Tell",
@@ -24,5 +26,7 @@ __all__ = [
     "blocking",
     "conclude",
     "diff_reports",
+    "follow_on",
+    "take_back",
     "withdraw",
 ]

@@ -46,6 +46,7 @@ def conclude(
     override: str | None = None,
     study: Study | None = None,
     template: ReportTemplate | None = None,
+    reader: str | None = None,
 ) -> Report:
     """The next version of a report, with a reader's actions done and what follows from them derived and checked anew.
 
@@ -59,7 +60,7 @@ def conclude(
             accepts every statement that still stands.
         override: Why the reader signs in spite of what blocks.
         study: For the checks that need one; without it, what they said before stays.
-        template: See `revise`.
+        template, reader: See `revise`.
 
     Returns:
         The version, sealed, linked by `replaces`. The one given is left as it is.
@@ -75,7 +76,7 @@ def conclude(
     status = _status_after(report, outcome)
     if not actions and (outcome == "keep" or report.status == status or report.status in SIGNED):
         raise ReviewError("WET-REVIEW-NOTHING", "There is nothing to do.", "Say what to change, or sign the draft.")
-    revised = revise(report, actions, by=by, at=at, template=template)
+    revised = revise(report, actions, by=by, at=at, template=template, reader=reader)
     signing = status in SIGNED
     review = _with_verdicts(report, revised, by, at, signing=signing)
     revised = revised.model_copy(update={"issues": _checked(revised, report, study), "review": review})
@@ -130,6 +131,29 @@ def withdraw(
         raise ReviewError("WET-REVIEW-TEXT", "No reason is given.", "Say why.")
     review = (report.review or Review()).model_copy(update={"withdrawn": Withdrawal(reason=reason, by=by, at=at)})
     return _next(report, report, status, review, by, at)
+
+
+def take_back(report: Report, earlier: Report, *, by: str, at: datetime) -> Report:
+    """The next version of a report, which says again what an earlier one said; what lies between stays on record.
+
+    Args:
+        report: The latest version.
+        earlier: The version to go back to, of the same report.
+
+    Raises:
+        ReviewError: `WET-REVIEW-SIGNED`, it is signed; `WET-REVIEW-MOVE`, the earlier one had another status;
+            `WET-REVIEW-NAME`.
+    """
+    by, at = person(by, report), _utc(at)
+    if report.status in SIGNED:
+        raise ReviewError(
+            "WET-REVIEW-SIGNED", f"The report is {report.status}: nothing is taken back.", "Sign a correction of it."
+        )
+    if report.status != earlier.status:
+        raise ReviewError(
+            "WET-REVIEW-MOVE", f"A report that is {report.status} does not become {earlier.status} again.", "Edit it."
+        )
+    return _next(earlier, report, report.status, earlier.review or Review(), by, at)
 
 
 def blocking(report: Report) -> tuple[Issue, ...]:

@@ -40,7 +40,13 @@ Place = Literal["findings", "impression", "recommendation"]
 
 
 def revise(
-    report: Report, actions: Iterable[Action], *, by: str, at: datetime, template: ReportTemplate | None = None
+    report: Report,
+    actions: Iterable[Action],
+    *,
+    by: str,
+    at: datetime,
+    template: ReportTemplate | None = None,
+    reader: str | None = None,
 ) -> Report:
     """The report with a reader's actions done, its version, status and issues untouched, not sealed.
 
@@ -51,12 +57,13 @@ def revise(
         at: When.
         template: The report's template: form fields can only be filled with it, and without it the built-in list says
             what is critical.
+        reader: The id of the evidence that says what the reader saw; the one after the report's last by default.
 
     Raises:
         ReviewError: `WET-REVIEW-STATEMENT`, `-EVIDENCE`, `-PLACE`, `-FIELD`, `-CRITICAL`: there is no such thing, or
             it cannot take this; `WET-REVIEW-TWICE`; `WET-REVIEW-TEXT`, an empty text or a slot of nothing measured.
     """
-    desk = _Desk(report, by, at)
+    desk = _Desk(report, by, at, reader)
     told: list[Tell] = []
     fields: dict[str, str] = {}
     for action in actions:
@@ -85,12 +92,12 @@ def revise(
 class _Desk:
     """The statements of a report while a reader works on them."""
 
-    def __init__(self, report: Report, by: str, at: datetime) -> None:
+    def __init__(self, report: Report, by: str, at: datetime, reader: str | None) -> None:
         self._report = report
         self._by = by
         self._at = at
         self._ledger = {evidence.id: evidence for evidence in report.evidence}
-        self._reader = f"E{max((int(id[1:]) for id in self._ledger), default=0) + 1}"
+        self._reader = reader or f"E{max((int(id[1:]) for id in self._ledger), default=0) + 1}"
         self._statements: dict[str, Statement] = {one.id: one for one in report.statements()}
         decided = report.review.decisions if report.review else ()
         self._last = max((int(id[1:]) for id in chain(self._statements, (d.statement for d in decided))), default=0)

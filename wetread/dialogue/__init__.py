@@ -1,0 +1,1 @@
+"""A session that lasts: kept, resumed, corrected; knows no terminal."""

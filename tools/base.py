@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wetread.imaging.bank import ImageBank
     from wetread.insight.library import CaseLibrary
     from wetread.reports.template import ReportTemplate
+    from wetread.tools.person import Person
 
 
 class Arguments(BaseModel):
@@ -62,6 +63,8 @@ class Reading:
     carry: Callable[[Report], Report] = field(default=lambda report: report)
     """Makes of a composed draft, before it is checked and sealed, the report that follows on the one in hand: what a
     person changed in that one stays changed. Raises `ToolError` where a draft may not replace it."""
+    person: Person | None = None
+    """Who can be asked while it is read; None where nobody can."""
 
 
 @dataclass(frozen=True, slots=True)

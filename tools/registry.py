@@ -7,11 +7,15 @@ from typing import Any
 
 from wetread.errors import ConfigError
 from wetread.tools.arguments import nearest
+from wetread.tools.ask_person import AskPerson
 from wetread.tools.base import Tool
 from wetread.tools.classify import Classify
+from wetread.tools.current_report import CurrentReport
+from wetread.tools.explain import Explain
 from wetread.tools.find_similar import FindSimilar
 from wetread.tools.measure import Measure
-from wetread.tools.report_findings import ReportFindings
+from wetread.tools.propose_edit import ProposeEdit
+from wetread.tools.report_findings import ComparedFindings, ReportFindings
 from wetread.tools.segment import Segment
 from wetread.tools.study_context import StudyContext
 from wetread.tools.submit_report import SubmitReport
@@ -29,6 +33,8 @@ _BUILT_IN: dict[str, Tool[Any]] = {
         SubmitReport(),
     )
 }
+
+_WITH_A_PERSON: tuple[Tool[Any], ...] = (ComparedFindings(), AskPerson(), CurrentReport(), Explain(), ProposeEdit())
 
 
 def tool_names() -> tuple[str, ...]:
@@ -51,3 +57,11 @@ def built_in_tools(names: Iterable[str] | None = None) -> tuple[Tool[Any], ...]:
             raise ConfigError("WET-CONFIG-TOOL", f"There is no tool '{name}'.", hint)
         tools.append(_BUILT_IN[name])
     return tuple(tools)
+
+
+def person_tools() -> tuple[Tool[Any], ...]:
+    """The tools of a dialogue, where a person can be asked and speaks of the report; given to a session as `tools`.
+
+    One of them is `report_findings` itself, which then takes a prior that the person chose.
+    """
+    return _WITH_A_PERSON

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from wetread.errors import ToolError
 from wetread.evidence import Box, ModelVersion, Observation, Region
 from wetread.imaging.geometry import Frame
 from wetread.imaging.payload import Payload
@@ -16,6 +17,7 @@ from wetread.imaging.prepare import Preparation
 from wetread.reports.language import claims, system_of
 from wetread.reports.model import Claim
 from wetread.study import Study, StudyImage
+from wetread.tools.arguments import describe, find_image
 from wetread.tools.base import Arguments, Outcome, Reading, Tool
 from wetread.tools.endpoints import cxrreportgen
 from wetread.tools.endpoints.cxrreportgen import GroundedSentence
@@ -43,6 +45,12 @@ class ReportFindingsArguments(Arguments):
     image: str | None = None
 
 
+class ComparedFindingsArguments(ReportFindingsArguments):
+    """Which prior frontal image it is compared with, beside; without one, the study's first."""
+
+    prior: str | None = None
+
+
 class ReportFindings(Tool[ReportFindingsArguments]):
     """Sentences with boxes from CXRReportGen, given everything of the study that it takes."""
 
@@ -63,11 +71,15 @@ class ReportFindings(Tool[ReportFindingsArguments]):
         assert image is not None
         require_frontal(reading.study, image, self.name, current=True)
 
+    def prior(self, arguments: ReportFindingsArguments, study: Study) -> StudyImage | None:
+        """The earlier image that is sent along."""
+        return study.frontal("prior")
+
     async def run(self, arguments: ReportFindingsArguments, reading: Reading) -> Outcome:
         study = reading.study
         image = study.image(arguments.image or "")
         assert image is not None
-        lateral, prior = study.lateral(), study.frontal("prior")
+        lateral, prior = study.lateral(), self.prior(arguments, study)
         sent = [one for one in (image, lateral, prior) if one is not None]
         loaded = await asyncio.gather(*(reading.images.payload(one.handle, Preparation.FULL) for one in sent))
         payloads = {one.handle: payload for one, payload in zip(sent, loaded, strict=True)}
@@ -109,6 +121,30 @@ class ReportFindings(Tool[ReportFindingsArguments]):
                 ],
             },
         )
+
+
+class ComparedFindings(ReportFindings):
+    """`report_findings` where somebody can say which of several priors is meant. Takes the place of the other."""
+
+    card = f"{ReportFindings.card} prior: which prior frontal, if asked."
+    arguments = ComparedFindingsArguments
+
+    def resolve(self, arguments: ReportFindingsArguments, reading: Reading) -> ReportFindingsArguments:
+        image = choose_image(reading.study, arguments.image)
+        wanted = arguments.prior if isinstance(arguments, ComparedFindingsArguments) else None
+        chosen = find_image(reading.study, wanted) if wanted is not None else None
+        if chosen is not None and not (chosen.role == "prior" and chosen.is_frontal):
+            there = f"There are: {describe(reading.study)}."
+            raise ToolError("WET-TOOL-HANDLE", f"{chosen.handle} is no prior frontal image.", there)
+        # the study's first one goes without saying: evidence and repeated calls are the same with it and without
+        first = reading.study.frontal("prior")
+        if chosen is None or (first is not None and chosen.handle == first.handle):
+            return ComparedFindingsArguments(image=image)
+        return ComparedFindingsArguments(image=image, prior=chosen.handle)
+
+    def prior(self, arguments: ReportFindingsArguments, study: Study) -> StudyImage | None:
+        chosen = arguments.prior if isinstance(arguments, ComparedFindingsArguments) else None
+        return study.frontal("prior") if chosen is None else study.image(chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,13 +122,18 @@ async def perform(tool: Tool[Any], arguments: Arguments, reading: Reading, *, ag
 
 
 async def answered(reading: Reading, tool: Tool[Any], arguments: Arguments) -> ToolAnswer | None:
-    """The answer of a call that was made before or is being made, None where there is none; makes no call itself.
+    """The answer of the last call with at least these arguments that was made before or is being made, None where
+    there is none; makes no call itself.
 
     Args:
         arguments: As `Tool.resolve` gives them.
     """
-    call: Shared[ToolAnswer] | None = reading.shared.get(_key(tool, arguments))
-    return None if call is None or call.spoiled else await call.result()
+    wanted = _plain(arguments).items()
+    found: Shared[ToolAnswer] | None = None
+    for key, call in reading.shared.items():
+        if key[:2] == ("call", tool.name) and not call.spoiled and wanted <= orjson.loads(key[2]).items():
+            found = call
+    return None if found is None else await found.result()
 
 
 def recall(reading: Reading, tools: Mapping[str, Tool[Any]], answer: ToolAnswer) -> None:

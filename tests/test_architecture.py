@@ -22,6 +22,7 @@ RANKS = [
     {"agents"},
     {"session"},
     {"review"},
+    {"dialogue"},
     {"testing"},
     {"scenarios"},
     {"apps"},

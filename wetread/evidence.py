@@ -159,6 +159,11 @@ class Ledger:
         self._opened += 1
         return PendingEvidence(self, f"E{self._opened}", tool, arguments)
 
+    @property
+    def issued(self) -> int:
+        """How many ids were issued."""
+        return self._opened
+
     def reserve(self) -> str:
         """Take the next id for evidence that is made elsewhere, such as what a person saw; `adopt` brings it in."""
         self._opened += 1

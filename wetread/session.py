@@ -248,6 +248,16 @@ class Session:
             if self._waits == 0 and deadline is not None and deadline is self._deadline and not deadline.expired():
                 deadline.reschedule(loop.time() + self._left_s)
 
+    @property
+    def turns(self) -> int:
+        """How many turns there were."""
+        return self._turns
+
+    def adopt(self, report: Report) -> None:
+        """Take a version that a person made as the report in hand, with the evidence of what they saw."""
+        self.report = self.reading.report = report
+        self.ledger.adopt(report.evidence)
+
     def cancel(self) -> None:
         """End the running turn now; its iterator still gives `TurnEnded`. Nothing happens where none is running."""
         if self._turn is not None:
@@ -274,7 +284,7 @@ class Session:
         self._turns += 1
         meter = self._meter = Meter(self.budget)
         reading = self.reading
-        reading.accepted, reading.rounds = False, 0
+        reading.accepted, reading.rounds, reading.report = False, 0, self.report
         record: list[ChatMessage] = _Record(self.heard)
         began = time.perf_counter()
         outcome: Outcome = "failed"

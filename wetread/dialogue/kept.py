@@ -1,0 +1,124 @@
+"""What the store has of a session, as another process goes on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wetread.agents.transcript import repaired
+from wetread.artifacts import ArtifactStore
+from wetread.events import Event, ToolFinished, ToolStarted, TurnEnded, TurnStarted
+from wetread.evidence import Evidence
+from wetread.messages import ChatMessage
+from wetread.reports.model import Report
+from wetread.session import SessionState
+from wetread.store import Store
+from wetread.store.journal import Indicated, JournalEntry, Opened, ReportKept, Said
+from wetread.tools.base import ToolAnswer
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A session as its journal tells it.
+
+    Attributes:
+        entries: The whole journal.
+        state: What a session goes on from.
+        opened: What it was read with last; None for a session whose journal was not written as it happened.
+        versions: The versions of its report, oldest first.
+        indication: What a person said the exam is for.
+        cut_off: Whether the last turn has no end: the process was killed while it ran.
+    """
+
+    entries: tuple[JournalEntry, ...]
+    state: SessionState
+    opened: Opened | None
+    versions: tuple[Report, ...]
+    indication: str | None
+    cut_off: bool
+
+    @property
+    def number(self) -> int:
+        """The number of the journal's next entry."""
+        return len(self.entries) + 1
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, without messages and what the session was opened with."""
+        return tuple(one for one in self.entries if not isinstance(one, Opened | Said | ReportKept | Indicated))
+
+
+def read_kept(store: Store, session: str) -> Kept:
+    """Read a session.
+
+    Raises:
+        StoreError: there is none of that id, or what it has is damaged.
+    """
+    entries = tuple(store.sessions.entries(session))
+    finished = [one for one in entries if isinstance(one, ToolFinished)]
+    versions = _versions(store, entries)
+    report = versions[-1] if versions else None
+    evidence = {one.evidence.id: one.evidence for one in finished if one.evidence is not None}
+    state = SessionState(
+        transcript=_transcript(entries, finished),
+        evidence=tuple(evidence.values()),
+        issued=max(
+            (int(one.evidence[1:]) for one in entries if isinstance(one, ToolStarted) and one.evidence), default=0
+        ),
+        answers=_answers(finished),
+        artifacts=_artifacts(store, list(evidence.values())),
+        report=report,
+        turns=sum(isinstance(one, TurnStarted) for one in entries),
+    )
+    turns = [one for one in entries if isinstance(one, TurnStarted | TurnEnded)]
+    return Kept(
+        entries=entries,
+        state=state,
+        opened=next((one for one in reversed(entries) if isinstance(one, Opened)), None),
+        versions=versions,
+        indication=next((one.text for one in reversed(entries) if isinstance(one, Indicated)), None),
+        cut_off=bool(turns) and isinstance(turns[-1], TurnStarted),
+    )
+
+
+def _versions(store: Store, entries: Sequence[JournalEntry]) -> tuple[Report, ...]:
+    kept = [one.sha256 for one in entries if isinstance(one, ReportKept)]
+    if not kept:
+        return ()
+    # all of them: the report may have been reviewed outside of the session since
+    return tuple(store.reports.get(one.sha256) for one in store.reports.versions(kept[-1]))
+
+
+def _transcript(entries: Sequence[JournalEntry], finished: Sequence[ToolFinished]) -> tuple[ChatMessage, ...]:
+    """The messages, each tool use with its result. A result that came in the last moment has no message yet."""
+    said = [one.message for one in entries if isinstance(one, Said)]
+    answered = {message.tool_use_id for message in said if message.role == "tool"}
+    asked = {use.id for message in said for use in message.tool_uses}
+    late = {one.call: one for one in finished if one.answer and one.call in asked - answered}
+    failed = ("failed", "refused")
+    return repaired(
+        [
+            *said,
+            *(
+                ChatMessage(role="tool", text=one.answer, tool_use_id=call, failed=one.status in failed)
+                for call, one in late.items()
+            ),
+        ]
+    )
+
+
+def _answers(finished: Sequence[ToolFinished]) -> tuple[ToolAnswer, ...]:
+    first: dict[str, ToolAnswer] = {}
+    for one in finished:
+        if one.evidence is not None and one.answer:
+            first.setdefault(one.evidence.id, ToolAnswer(text=one.answer, failed=False, evidence=one.evidence))
+    return tuple(first[id] for id in sorted(first, key=lambda id: int(id[1:])))
+
+
+def _artifacts(store: Store, evidence: Sequence[Evidence]) -> ArtifactStore:
+    loaded = ArtifactStore()
+    for handle in dict.fromkeys(handle for one in evidence for handle in one.artifacts):
+        known, data = store.artifacts.describe(handle), store.artifacts.get(handle)
+        if known is not None and data is not None:
+            loaded.put(handle.partition(":")[0], data, known.media_type, known.summary)
+    return loaded

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from PIL import Image
 
-from wetread.agents.chat import ChatModel
+from wetread.agents.chat import ChatModel, ChatRequest
 from wetread.dialogue.answers import _key
 from wetread.dialogue.dialogue import Dialogue, Sources
 from wetread.events import Event, TurnEnded
@@ -52,6 +52,17 @@ SUBMIT = submit()
 def script(replies: Any) -> dict[str, Any]:
     """What the orchestrator says; the reviewer has no objections."""
     return {"orchestrator": replies, "reviewer": lambda request: '{"objections": []}'}
+
+
+def by_turn(*replies: Any) -> Any:
+    """Looks, then answers each turn with its reply, however often it is sent back."""
+
+    def answer(request: ChatRequest) -> Any:
+        turn = sum(message.role == "user" for message in request.messages)
+        looked = any(message.role == "tool" for message in request.messages)
+        return replies[min(turn, len(replies)) - 1] if looked else LOOK
+
+    return script(answer)
 
 
 def make_study(folder: Path, seed: int = 1) -> Study:

@@ -81,11 +81,11 @@ async def warm() -> None:
 
 def _load() -> None:
     import wetread.agents._autogen  # noqa: F401 - imported for what it loads
-    from wetread.reports.language import claims
+    from wetread.reports.checking import check
     from wetread.tools.endpoints import client
 
     client.warm()
-    claims("No pneumothorax.")
+    check("FINDINGS: The lungs are clear. Small left effusion.\nIMPRESSION: Small left effusion.")
     _WARM.set()
 
 

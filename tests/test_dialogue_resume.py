@@ -300,6 +300,29 @@ def test_any_beginning_of_a_journal_is_a_session(study: Study, kept: Store, tmp_
             asyncio.run(go_on(id, store))
 
 
+def test_a_draft_whose_report_was_not_kept_any_more_is_submitted_again(
+    study: Study, kept: Store, tmp_path: Path
+) -> None:
+    """Killed between the answer "accepted" and the report."""
+
+    async def read() -> list[JournalEntry]:
+        async with await begin(study, sources(), kept, tmp_path) as dialogue:
+            await say(dialogue)
+            return kept.sessions.entries(dialogue.id)
+
+    async def go_on(id: str, store: Store) -> None:
+        async with await resume(id, study, sources(), store, tmp_path) as again:
+            assert ended(await say(again, "Read this.")).outcome == "reported"
+            assert again.report is not None
+
+    entries = asyncio.run(read())
+    accepted = next(n for n, one in enumerate(entries) if isinstance(one, ToolFinished) and one.tool == "submit_report")
+    with Store.open(tmp_path / "cut.db") as store:
+        id = store.sessions.begin(template="chest-xray", language_model="protocol", modes=())
+        store.sessions.append(id, entries[: accepted + 2], number=1)
+        asyncio.run(go_on(id, store))
+
+
 async def test_pieces_of_text_are_kept_joined(study: Study, kept: Store, tmp_path: Path) -> None:
     class Pieces(ScriptedModel):
         async def complete(self, request: Any, on_text: Any = None) -> Any:

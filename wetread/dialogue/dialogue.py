@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from wetread.agents.budget import Budget
 from wetread.agents.chat import ChatModel
@@ -33,7 +33,7 @@ from wetread.session import Mode, Session, SessionState
 from wetread.store import Store
 from wetread.store.journal import Indicated, JournalEntry, Opened, ReportKept, Said
 from wetread.study import Study
-from wetread.tools.base import current_call
+from wetread.tools.base import Tool, current_call
 from wetread.tools.endpoints.port import EndpointPort
 from wetread.tools.person import About, Decided, Proposal
 from wetread.tools.registry import person_tools
@@ -58,6 +58,7 @@ class Sources:
         modes: What a reader must not overlook.
         now: The clock for what stands on the report.
         scrub: Takes what identifies the patient out of what a person types.
+        tools: Tools beside the built-in ones; by default those by which an agent reaches the person.
     """
 
     endpoints: EndpointPort
@@ -69,6 +70,7 @@ class Sources:
     modes: tuple[Mode, ...] = ()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     scrub: Callable[[str], str] = field(default=lambda text: text)
+    tools: tuple[Tool[Any], ...] = field(default_factory=person_tools)
 
 
 class Dialogue:
@@ -380,7 +382,7 @@ class Dialogue:
             modes=sources.modes,
             workspace=sources.workspace,
             models=sources.models,
-            tools=person_tools(),
+            tools=sources.tools,
             images=images,
             state=state,
             person=self,

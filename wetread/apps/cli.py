@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
 from wetread.apps import cli_export
+from wetread.apps.cli_chat import add_chat
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 
@@ -157,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _read(commands)
+    add_chat(lambda name, module, help: _command(commands, name, module, help), _workspace, _view)
     _run(commands)
     _scenarios(commands)
     _simulate(commands)

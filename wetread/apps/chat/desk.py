@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from wetread.apps.pictures.views import View
     from wetread.config import Settings
     from wetread.dialogue.dialogue import Dialogue
     from wetread.store import Store
@@ -22,8 +23,8 @@ class Screen(Protocol):
         """Show something for good: it scrolls up with what came before. From any thread."""
         ...
 
-    def picture(self, pixels: object, caption: str) -> None:
-        """Show an image (uint8, rows x columns x 3) with a caption. From any thread."""
+    async def picture(self, make: Callable[[tuple[int, int]], View]) -> None:
+        """Show a picture with its caption. `make` draws it for a width and height in pixels, in another thread."""
         ...
 
     async def ask(self, question: str, *, options: Sequence[str] = (), initial: str = "") -> str | None:

@@ -1,0 +1,577 @@
+"""The chat between the terminal and the dialogue: what a typed line does, and what is shown of what happens.
+
+All of it runs in the dialogue's event loop. The terminal hands lines and interrupts over, and shows what it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wetread.apps.chat import commands, opening, views
+from wetread.apps.chat.desk import Desk
+from wetread.apps.chat.live import Asked, Footer, Live
+from wetread.apps.chat.studies import (
+    StudySource,
+    remember,
+    remembered,
+    sessions_folder,
+    studies_here,
+    typed_paths,
+)
+from wetread.apps.wiring import open_endpoints, open_model, settings_for
+from wetread.dialogue.costs import Tally
+from wetread.dialogue.dialogue import Dialogue, Sources
+from wetread.errors import InputError, WetreadError
+from wetread.events import (
+    Event,
+    ModelAnswered,
+    ModelCalled,
+    QuestionAnswered,
+    QuestionAsked,
+    ReportReady,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnEnded,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from wetread.apps.chat.options import ChatOptions
+    from wetread.apps.pictures.views import View
+    from wetread.session import Mode
+    from wetread.store import Store
+    from wetread.study import Study
+
+ORCHESTRATOR = "orchestrator"
+
+
+class Output(Protocol):
+    """Where the chat is shown."""
+
+    def write(self, what: RenderableType) -> None:
+        """Show something for good, below what came before."""
+        ...
+
+    def draw(self, make: Callable[[tuple[int, int]], View]) -> None:
+        """Show a picture with its caption. `make` gives it for a width and height in pixels; called in this thread."""
+        ...
+
+    async def enter(self, text: str, speed: float | None) -> bool:
+        """Type a line and enter it, so many characters a second; False where there is nothing to type into."""
+        ...
+
+    async def press(self, key: str) -> None:
+        """Press a key by its name."""
+        ...
+
+    def prefill(self, text: str) -> None:
+        """Put a text into the input line, to be changed."""
+        ...
+
+    def images(self, how: str) -> None:
+        """Show pictures another way from here on: auto, kitty, iterm, sixel, blocks, off."""
+        ...
+
+    def close(self, error: Exception | None) -> None:
+        """The chat is over."""
+        ...
+
+
+class Chat:
+    """One chat, from the command line's options to its end.
+
+    Args:
+        options: What was asked for.
+        output: Where it is shown.
+        live: What stands above the input.
+    """
+
+    def __init__(self, options: ChatOptions, output: Output, live: Live) -> None:
+        self.options = options
+        self.output = output
+        self.live = live
+        self.tally = Tally()
+        self._desk: Desk | None = None
+        self._source: StudySource | None = None
+        self._queue: deque[str] = deque()
+        self._answer: asyncio.Future[str | None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._beside: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._stack = AsyncExitStack()
+        self._dialogue_stack = AsyncExitStack()
+        self._line = ""
+        self._streamed = False
+        self._story = views.Story()
+
+    # what the terminal calls
+
+    def typed(self, text: str) -> None:
+        """A line was entered."""
+        line = text.strip()
+        if self._answer is not None:
+            self._answered(line or None)
+        elif self._asked is not None:
+            self._desk_dialogue().answer(line or None)
+        elif line.startswith("/cancel"):
+            self.interrupt(drop_queue=True)
+        elif not line:
+            return
+        elif commands.is_beside(line) and self._desk is not None:
+            self._start_beside(line)
+        elif self._work is not None:
+            self._queue.append(line)
+            self.live.set(queued=tuple(self._queue))
+        else:
+            self._start(line)
+
+    def skip(self) -> None:
+        """The open question is left unanswered."""
+        if self._answer is not None:
+            self._answered(None)
+        elif self._asked is not None:
+            self._desk_dialogue().answer(None)
+
+    def interrupt(self, *, drop_queue: bool = False) -> bool:
+        """Stop what runs; returns whether anything did. Messages that wait go back into the input line."""
+        waiting = list(self._queue)
+        self._queue.clear()
+        self.live.set(queued=())
+        if waiting and not drop_queue:
+            self.output.prefill("\n".join(waiting))
+        if self._answer is not None:
+            self._answered(None)
+            return True
+        if self._work is None:
+            return bool(waiting)
+        self.live.set(stopping=True)
+        dialogue = self._desk.dialogue if self._desk is not None else None
+        if dialogue is not None and dialogue.busy:
+            dialogue.cancel()
+        else:
+            self._work.cancel()
+        return True
+
+    def leave(self) -> None:
+        """End the chat."""
+        self._over.set()
+
+    async def settled(self) -> None:
+        """Wait until the next line would be taken at once: nothing runs, or a question is open."""
+        await self._settled.wait()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a question is open."""
+        return self._answer is not None or self._asked is not None
+
+    async def run(self) -> None:
+        """The whole chat: opens what was asked for, and stays until it is left."""
+        error: Exception | None = None
+        try:
+            await self._open()
+            self._settle()
+            if self.options.script is not None:
+                self._beside.add(asyncio.create_task(self._play(self.options.script)))
+            await self._over.wait()
+        except Exception as raised:
+            error = raised
+        finally:
+            work = [task for task in (self._work, *self._beside) if task is not None]
+            for task in work:
+                task.cancel()
+            if work:
+                await asyncio.wait(work)
+            try:
+                await self._dialogue_stack.aclose()
+                await self._stack.aclose()
+            except Exception as raised:
+                error = error or raised
+            self.output.close(error)
+
+    # the screen that commands see
+
+    def show(self, what: RenderableType) -> None:
+        self.output.write(what)
+
+    async def picture(self, make: Callable[[tuple[int, int]], View]) -> None:
+        await asyncio.to_thread(self.output.draw, make)
+
+    async def ask(self, question: str, *, options: Sequence[str] = (), initial: str = "") -> str | None:
+        """See `desk.Screen`."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.live.set(asked=Asked(question, tuple(options)))
+        self._settle()
+        if initial:
+            self.output.prefill(initial)
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
+            self.live.set(asked=None)
+            self._settle()
+
+    # opening
+
+    async def _open(self) -> None:
+        options = self.options
+        self.live.set(status="opening")
+        workspace = options.workspace
+        settings = await asyncio.to_thread(settings_for, workspace, options.model)
+        store = await asyncio.to_thread(self._store, settings)
+        self._desk = Desk(
+            screen=self,
+            settings=settings,
+            workspace=workspace,
+            store=store,
+            begin=self._begin_typed,
+            resume=self._resume,
+            send=self.typed,
+            leave=self.leave,
+            simulated=options.simulated,
+            watchers=[self._refresh],
+        )
+        if options.resume is not None:
+            await self._resume(options.resume or None)
+        elif options.source is not None:
+            await self._begin(options.source)
+        else:
+            self.live.set(status="")
+            self._offer()
+
+    def _store(self, settings: Any) -> Store:
+        from wetread.apps.stores import opened_store
+        from wetread.config import STORE_FILE
+
+        named = self.options.store or settings.store or str(self.options.workspace / STORE_FILE)
+        store = self._stack.enter_context(opened_store(named, settings, self.options.workspace, create=True))
+        assert store is not None
+        return store
+
+    def _offer(self) -> None:
+        """No study yet: say what lies here and how to name one."""
+        desk = self._desk
+        assert desk is not None
+        here = [str(path) for path in studies_here(Path.cwd())]
+        sessions = [one for one in desk.store.sessions.all() if one.turns][:5]
+        self._choices = [*here]
+        self.output.write(opening.choose_study(here, sessions))
+
+    async def _begin_typed(self, words: Sequence[str]) -> None:
+        """Another study: paths as typed, a number of the list, or none to choose one."""
+        if not words:
+            await self._close_dialogue()
+            self._offer()
+            return
+        line = " ".join(words)
+        choices = getattr(self, "_choices", [])
+        if line.isdecimal() and 0 < int(line) <= len(choices):
+            paths: tuple[str, ...] = (choices[int(line) - 1],)
+        else:
+            paths = typed_paths(line) if len(words) == 1 else tuple(words)
+        base = self.options.source or StudySource()
+        view = base.view or self.options.view
+        await self._begin(StudySource(paths=paths, view=view, simulated=self.options.simulated))
+
+    async def _begin(self, source: StudySource) -> None:
+        self.live.set(status="reading the study")
+        desk = self._desk
+        assert desk is not None
+        try:
+            study = await asyncio.to_thread(source.read, desk.workspace)
+            stack, sources = await self._sources(source, study)
+            try:
+                self.live.set(status="opening the session")
+                dialogue = await Dialogue.begin(
+                    study,
+                    sources,
+                    store=desk.store,
+                    folder=sessions_folder(desk.workspace),
+                    template=self.options.template,
+                )
+                stack.push_async_callback(dialogue.aclose)
+                await asyncio.to_thread(remember, desk.workspace, dialogue.id, source)
+            except BaseException:
+                await stack.aclose()
+                raise
+        finally:
+            self.live.set(status="")
+        await self._take(dialogue, stack, source)
+        self.tally = Tally()
+        self.output.write(opening.welcome(study, dialogue.session))
+        self._refresh()
+
+    async def _resume(self, id: str | None) -> None:
+        self.live.set(status="reading the session")
+        desk = self._desk
+        assert desk is not None
+        try:
+            entries = await asyncio.to_thread(desk.store.sessions.all)
+            entry = next((one for one in entries if (one.id.startswith(id) if id else one.turns)), None)
+            if entry is None:
+                raise InputError("WET-INPUT-SESSION", "There is no such session here.", "`/sessions` lists them.")
+            given = self.options.source
+            source = given if given is not None else await asyncio.to_thread(remembered, desk.workspace, entry.id)
+            if "simulated" in entry.modes and source.scenario is None:
+                source = source.model_copy(update={"simulated": True})
+            study = await asyncio.to_thread(source.read, desk.workspace)
+            await self._close_dialogue()
+            stack, sources = await self._sources(source, study)
+            try:
+                dialogue = await Dialogue.resume(
+                    entry.id, study, sources, store=desk.store, folder=sessions_folder(desk.workspace)
+                )
+                stack.push_async_callback(dialogue.aclose)
+                await asyncio.to_thread(remember, desk.workspace, dialogue.id, source)
+            except BaseException:
+                await stack.aclose()
+                raise
+        finally:
+            self.live.set(status="")
+        await self._take(dialogue, stack, source)
+        kept = dialogue.kept
+        assert kept is not None
+        self.tally = Tally()
+        for event in kept.events:
+            self.tally.add(event)
+        self.output.write(opening.resumed(kept, study, dialogue.session))
+        self._refresh()
+
+    async def _sources(self, source: StudySource, study: Study) -> tuple[AsyncExitStack, Sources]:
+        """What a dialogue works with, and what closes it."""
+        desk = self._desk
+        assert desk is not None
+        settings, workspace = desk.settings, desk.workspace
+        from wetread.agents.models import chat_model
+        from wetread.insight.library import CaseLibrary
+
+        stack = AsyncExitStack()
+        modes: tuple[Mode, ...] = ()
+        try:
+            if source.scenario is not None:
+                from wetread.scenarios.runner import open_replay
+                from wetread.scenarios.scenario import find_scenarios
+
+                scenario = find_scenarios([source.scenario], workspace)[0]
+                replay = stack.enter_context(open_replay(scenario, workspace))
+                # what the tape's model was asked had no such tools among it
+                tools: dict[str, Any] = {"tools": ()} if replay.model is not None else {}
+                return stack, Sources(
+                    endpoints=replay.endpoints,
+                    models=lambda name: chat_model(settings, name, workspace=workspace),
+                    model=replay.model or open_model(settings.model_copy(update={"model": "protocol"}), workspace),
+                    library=replay.library,
+                    workspace=workspace,
+                    budget=self.options.budget,
+                    modes=replay.modes,
+                    now=lambda: scenario.file.now,
+                    **tools,
+                )
+            endpoints = open_endpoints(settings, simulated=source.simulated)
+            stack.push_async_callback(endpoints.aclose)
+            model = await asyncio.to_thread(open_model, settings, workspace)
+            stack.push_async_callback(model.aclose)
+            library = None
+            if settings.library is not None:
+                library = stack.enter_context(CaseLibrary.open(settings.library, read_only=True))
+            modes = ("simulated",) if source.simulated else ()
+            return stack, Sources(
+                endpoints=endpoints,
+                models=lambda name: chat_model(settings, name, workspace=workspace),
+                model=model,
+                library=library,
+                workspace=workspace,
+                budget=self.options.budget,
+                modes=modes,
+            )
+        except BaseException:
+            await stack.aclose()
+            raise
+
+    async def _take(self, dialogue: Dialogue, stack: AsyncExitStack, source: StudySource) -> None:
+        await self._close_dialogue()
+        assert self._desk is not None
+        self._dialogue_stack, self._source = stack, source
+        dialogue.reader = self.options.reader
+        self._desk.dialogue = dialogue
+
+    async def _close_dialogue(self) -> None:
+        stack, self._dialogue_stack = self._dialogue_stack, AsyncExitStack()
+        if self._desk is not None:
+            self._desk.dialogue = None
+        await stack.aclose()
+
+    async def _play(self, path: Path) -> None:
+        """Type what a script says, as a person would, and leave at its end."""
+        from wetread.apps.chat.script import play, read_script
+
+        try:
+            await play(await asyncio.to_thread(read_script, path), self, self.output)
+        finally:
+            self.leave()
+
+    # one line
+
+    @property
+    def _asked(self) -> QuestionAsked | None:
+        dialogue = self._desk.dialogue if self._desk is not None else None
+        return dialogue.question if dialogue is not None else None
+
+    def _desk_dialogue(self) -> Dialogue:
+        assert self._desk is not None and self._desk.dialogue is not None
+        return self._desk.dialogue
+
+    def _answered(self, text: str | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(text)
+
+    def _settle(self) -> None:
+        if (self._work is None and not self._queue) or self.asks:
+            self._settled.set()
+        else:
+            self._settled.clear()
+
+    def _start(self, line: str) -> None:
+        self._work = asyncio.create_task(self._do(line))
+        self._work.add_done_callback(self._done)
+        self._settle()
+
+    def _start_beside(self, line: str) -> None:
+        task = asyncio.create_task(self._do(line))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work = None
+        self.live.set(busy=False, stopping=False, thinking=(), running=(), text="")
+        if self._queue and not self._over.is_set():
+            line = self._queue.popleft()
+            self.live.set(queued=tuple(self._queue))
+            self._start(line)
+        self._settle()
+
+    async def _do(self, line: str) -> None:
+        self.output.write(views.said(line))
+        try:
+            if self._desk is None:
+                raise InputError("WET-INPUT-BUSY", "The chat is still being opened.", "Try again in a moment.")
+            if commands.is_command(line):
+                await commands.run(self._desk, line)
+            elif self._desk.dialogue is None:
+                await self._begin_typed([line])
+            else:
+                await self._turn(line)
+        except asyncio.CancelledError:
+            self.output.write(views.note("Stopped.", "yellow"))
+        except WetreadError as error:
+            self.output.write(views.failure(error))
+        except Exception as error:
+            # an unforeseen error's own text may hold what must not be shown
+            self.output.write(opening.fault(error))
+        finally:
+            self._refresh()
+
+    async def _turn(self, text: str) -> None:
+        self.live.set(busy=True, since=time.monotonic(), stopping=False)
+        self._line, self._streamed = "", False
+        self._story = views.Story()
+        async for event in self._desk_dialogue().send(text):
+            self.tally.add(event)
+            self._tell(event)
+
+    # events
+
+    def _tell(self, event: Event) -> None:
+        live = self.live
+        match event:
+            case TextDelta():
+                self._stream(event)
+                return
+            case ModelCalled():
+                live.set(thinking=(*live.now().thinking, event.agent))
+            case ModelAnswered():
+                thinking = list(live.now().thinking)
+                if event.agent in thinking:
+                    thinking.remove(event.agent)
+                live.set(thinking=tuple(thinking))
+            case ToolStarted():
+                self._flush()
+                live.began(event)
+            case ToolFinished():
+                live.ended(event.call)
+            case QuestionAsked():
+                live.set(asked=Asked(event.question, event.options))
+                self._settle()
+            case QuestionAnswered():
+                live.set(asked=None)
+                self._settle()
+            case TurnEnded():
+                self._flush()
+                if event.text and not self._streamed:
+                    self.output.write(_agent(event.text))
+                live.set(asked=None)
+        for what in self._story(event):
+            self._flush()
+            self.output.write(what)
+        if isinstance(event, ReportReady | TurnEnded | QuestionAnswered):
+            self._refresh()
+
+    def _stream(self, event: TextDelta) -> None:
+        """Text as it comes: whole lines go up for good, the rest stands above the input."""
+        if event.agent != ORCHESTRATOR:
+            return
+        self._streamed = True
+        self._line += event.text
+        whole, newline, rest = self._line.rpartition("\n")
+        if newline:
+            self.output.write(_agent(whole))
+            self._line = rest
+        self.live.set(text=self._line)
+
+    def _flush(self) -> None:
+        if self._line.strip():
+            self.output.write(_agent(self._line))
+        self._line = ""
+        self.live.set(text="")
+
+    def _refresh(self) -> None:
+        """Footer and panel as things stand."""
+        desk = self._desk
+        if desk is None:
+            return
+        dialogue = desk.dialogue
+        if dialogue is None:
+            self.live.set(report=None, footer=Footer())
+            return
+        session = dialogue.session
+        source = self._source
+        endpoints = "simulated endpoints" if source is not None and source.simulated else ""
+        if source is not None and source.scenario is not None:
+            endpoints = f"tape of {source.scenario}"
+        self.live.set(
+            report=dialogue.report,
+            footer=Footer(
+                model=session.reading.language_model,
+                template=session.template.name,
+                endpoints=endpoints or f"{len(desk.settings.endpoints)} endpoints",
+                cost=self.tally.total.line if self.tally.total.models or self.tally.total.tools else "",
+                reader=dialogue.reader or "",
+                modes=tuple(session.reading.modes),
+            ),
+        )
+
+
+def _agent(text: str) -> RenderableType:
+    """What an agent says."""
+    from rich.padding import Padding
+
+    return Padding(views.markdownish(text), (0, 0, 0, 2))

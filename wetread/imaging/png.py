@@ -32,16 +32,34 @@ def encode_gray(array: NDArray[np.uint8]) -> bytes:
     Raises:
         ValueError: not a two-dimensional, non-empty uint8 array.
     """
-    from isal import isal_zlib
-
     if array.ndim != 2 or array.dtype != np.uint8 or array.size == 0:
         raise ValueError(f"a gray PNG is made of a uint8 (rows, columns) array, not {array.dtype} {array.shape}")
-    rows, columns = array.shape
-    filtered = np.empty((rows, columns + 1), np.uint8)
+    return _encode_bytes(array, 0)
+
+
+def encode_colour(array: NDArray[np.uint8]) -> bytes:
+    """A (rows, columns, 3) or (rows, columns, 4) uint8 array as an 8-bit RGB or RGBA PNG; as `encode_gray`.
+
+    Raises:
+        ValueError: not such an array, or an empty one.
+    """
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.dtype != np.uint8 or array.size == 0:
+        raise ValueError(
+            f"a colour PNG is made of a uint8 (rows, columns, 3 or 4) array, not {array.dtype} {array.shape}"
+        )
+    return _encode_bytes(array, 2 if array.shape[2] == 3 else 6)
+
+
+def _encode_bytes(array: NDArray[np.uint8], colour_type: int) -> bytes:
+    from isal import isal_zlib
+
+    rows, columns = array.shape[:2]
+    lines = array.reshape(rows, -1)
+    filtered = np.empty((rows, lines.shape[1] + 1), np.uint8)
     filtered[:, 0] = _UP
-    filtered[0, 1:] = array[0]
-    np.subtract(array[1:], array[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
+    filtered[0, 1:] = lines[0]
+    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", columns, rows, 8, colour_type, 0, 0, 0)
     return b"".join(
         (
             _SIGNATURE,

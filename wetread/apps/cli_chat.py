@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TypeVar
 
-Make = Callable[[str, str, str], argparse.ArgumentParser]
+ParserT = TypeVar("ParserT", bound=argparse.ArgumentParser)
 
 
-def add_chat(make: Make, workspace: Callable[[argparse.ArgumentParser], None], view: Callable[[str], str]) -> None:
+def add_chat(
+    make: Callable[[str, str, str], ParserT], workspace: Callable[[ParserT], None], view: Callable[[str], str]
+) -> None:
     """Add the command to the command line.
 
     Args:

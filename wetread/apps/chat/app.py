@@ -351,7 +351,7 @@ class TerminalChat:
         height = max(4, int(size.rows * PANEL_SHARE))
         key = (report.sha256, size.columns, height, self.panel_scroll)
         if self._panel[0] != key:
-            from wetread.apps.chat.views import report_panel
+            from wetread.apps.chat.views_report import report_panel
 
             panel = report_panel(report, size.columns - 1, height, self.panel_scroll)
             self._panel = (key, rendered(panel, size.columns - 1).rstrip("\n"))

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wetread.agents.prices import load_prices
 from wetread.apps.chat import commands, opening, views
 from wetread.apps.chat.desk import Desk
 from wetread.apps.chat.live import Asked, Footer, Live
@@ -98,13 +99,14 @@ class Chat:
         self.options = options
         self.output = output
         self.live = live
-        self.tally = Tally()
+        self.tally = Tally(load_prices())
         self._desk: Desk | None = None
         self._source: StudySource | None = None
         self._queue: deque[str] = deque()
         self._answer: asyncio.Future[str | None] | None = None
         self._work: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
+        self._opened = False
         self._over = asyncio.Event()
         self._settled = asyncio.Event()
         self._stack = AsyncExitStack()
@@ -126,9 +128,9 @@ class Chat:
             self.interrupt(drop_queue=True)
         elif not line:
             return
-        elif commands.is_beside(line) and self._desk is not None:
+        elif self._opened and commands.is_beside(line):
             self._start_beside(line)
-        elif self._work is not None:
+        elif self._work is not None or not self._opened:
             self._queue.append(line)
             self.live.set(queued=tuple(self._queue))
         else:
@@ -179,7 +181,8 @@ class Chat:
         error: Exception | None = None
         try:
             await self._open()
-            self._settle()
+            self._opened = True
+            self._next()
             if self.options.script is not None:
                 self._beside.add(asyncio.create_task(self._play(self.options.script)))
             await self._over.wait()
@@ -306,8 +309,8 @@ class Chat:
         finally:
             self.live.set(status="")
         await self._take(dialogue, stack, source)
-        self.tally = Tally()
-        self.output.write(opening.welcome(study, dialogue.session))
+        self.tally = Tally(load_prices(desk.workspace))
+        self.output.write(_welcome(dialogue))
         self._refresh()
 
     async def _resume(self, id: str | None) -> None:
@@ -340,10 +343,10 @@ class Chat:
         await self._take(dialogue, stack, source)
         kept = dialogue.kept
         assert kept is not None
-        self.tally = Tally()
+        self.tally = Tally(load_prices(desk.workspace))
         for event in kept.events:
             self.tally.add(event)
-        self.output.write(opening.resumed(kept, study, dialogue.session))
+        self.output.write(opening.resumed(kept, _welcome(dialogue)))
         self._refresh()
 
     async def _sources(self, source: StudySource, study: Study) -> tuple[AsyncExitStack, Sources]:
@@ -453,6 +456,10 @@ class Chat:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._work = None
         self.live.set(busy=False, stopping=False, thinking=(), running=(), text="")
+        self._next()
+
+    def _next(self) -> None:
+        """Begin with the line that has waited longest, if one has."""
         if self._queue and not self._over.is_set():
             line = self._queue.popleft()
             self.live.set(queued=tuple(self._queue))
@@ -568,6 +575,21 @@ class Chat:
                 modes=tuple(session.reading.modes),
             ),
         )
+
+
+def _welcome(dialogue: Dialogue) -> RenderableType:
+    """The study that is open, and what it is read with."""
+    from wetread.apps.chat.views_tables import welcome
+
+    session = dialogue.session
+    reading = session.reading
+    return welcome(
+        session.study,
+        template=session.template.name,
+        model=reading.language_model,
+        modes=reading.modes,
+        session=dialogue.id,
+    )
 
 
 def _agent(text: str) -> RenderableType:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -19,9 +18,7 @@ from wetread.store.journal import Said
 
 if TYPE_CHECKING:
     from wetread.dialogue.kept import Kept
-    from wetread.session import Session
     from wetread.store.sessions import SessionEntry
-    from wetread.study import Study
 
 LAST_LINES = 3
 """Of a session that goes on, how many of the last things said are shown again."""
@@ -50,40 +47,14 @@ def choose_study(here: Sequence[str], sessions: Sequence[SessionEntry]) -> Rende
     return Group(*parts)
 
 
-def welcome(study: Study, session: Session) -> RenderableType:
-    """The study that is open, and what to type first."""
-    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1)
-    for image in study.images:
-        facts = [image.modality, image.view.value]
-        if image.role == "prior":
-            ago = f"{image.days_before} days before" if image.days_before is not None else "date unknown"
-            facts.append(f"prior, {ago}")
-        facts.append(f"{image.columns} × {image.rows}")
-        grid.add_row(Text(image.handle, "bold cyan"), Text(" · ".join(facts)))
-    exam = shown(study.exam or "Study")
-    lines: list[RenderableType] = [grid]
-    if study.indication:
-        lines.append(Text.assemble(("Indication  ", "dim"), shown(study.indication)))
-    else:
-        lines.append(Text("No indication given.", "yellow"))
-    if study.prior_report is not None:
-        lines.append(Text("A prior report is there.", "dim"))
-    lines += [Text(shown(warning), "yellow") for warning in study.warnings]
-    panel = Panel(
-        Group(*lines), title=Text(f" {exam} ", "bold"), title_align="left", border_style="cyan", padding=(0, 1)
-    )
-    words = Text.assemble(
-        ("Say ", "dim"), ("Read this.", "bold"), (" · ", "dim"), ("/help", "bold"), (" lists the commands · ", "dim"),
-        ("/show image_1", "bold"), (" draws", "dim"),
-    )  # fmt: skip
-    return Group(_title(), views.band(session.reading.modes), panel, words)
+def resumed(kept: Kept, welcome: RenderableType) -> RenderableType:
+    """Where a kept session stands: the study, what was said last, the report, and whether a turn was cut off.
 
-
-def resumed(kept: Kept, study: Study, session: Session) -> RenderableType:
-    """Where a kept session stands: the study, what was said last, the report, and whether a turn was cut off."""
-    parts: list[RenderableType] = [welcome(study, session)]
+    Args:
+        kept: The session.
+        welcome: Its study, as `views_tables.welcome` shows it.
+    """
+    parts: list[RenderableType] = [welcome, Text()]
     said = [
         entry.message
         for entry in kept.entries

@@ -84,7 +84,10 @@ def test_paste_comes_in_brackets_where_the_program_asked_for_them() -> None:
 
 
 def test_keys_are_what_terminals_send() -> None:
-    text = "import os,tty\ntty.setraw(0)\nprint('?', end='', flush=True)\nwhile True: os.write(1, repr(os.read(0, 99)).encode())"
+    text = (
+        "import os,tty\ntty.setraw(0)\nprint('?', end='', flush=True)\n"
+        "while True: os.write(1, repr(os.read(0, 99)).encode())"
+    )
     with program(text) as terminal:
         terminal.wait_for("?")
         for key, sent in {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wetread.agents.budget import Meter
 from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
+from wetread.agents.prices import Prices, load_prices
 from wetread.agents.protocol import PROTOCOL
 from wetread.agents.restricted import Restricted
 from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
@@ -55,6 +56,7 @@ class Crew:
         self._models = models
         self._own_models: dict[str, ChatModel] = {}
         self._meter: Meter | None = None
+        self._prices = Prices() if model.name == PROTOCOL else load_prices(workspace)
         submit = submit_report_for(reading.template.fields)
         available = {tool.name: tool for tool in (*built_in_tools(), submit, *tools)}
         agents = load_agents(workspace, available)
@@ -90,6 +92,7 @@ class Crew:
         from wetread.agents._autogen import run_agent
 
         reading, self._meter = self._reading, meter
+        meter.prices = self._prices
         return await run_agent(
             task,
             agent=self._orchestrator.name,

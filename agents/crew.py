@@ -103,7 +103,7 @@ class Crew:
             toolbox=Restricted(self._toolbox, (spec.name for spec in self._specs)),
             specs=self._specs,
             max_iterations=self._orchestrator.max_iterations,
-            finished=lambda: reading.accepted,
+            finished=lambda: reading.accepted or reading.barred is not None,
             emit=lambda event: reading.emit(event),
             record=record,
         )

@@ -60,6 +60,8 @@ class Reading:
     """Whether `report` was accepted: nothing is left to repair, or the rounds are used up."""
     rounds: int = 0
     """How many drafts were submitted."""
+    barred: str | None = None
+    """Why no draft is taken any more in this turn, once an agent was told so and submitted another; ends its work."""
     carry: Callable[[Report], Report] = field(default=lambda report: report)
     """Makes of a composed draft, before it is checked and sealed, the report that follows on the one in hand: what a
     person changed in that one stays changed. Raises `ToolError` where a draft may not replace it."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
+from wetread.errors import ToolError
 from wetread.events import DraftSubmitted
 from wetread.evidence import ModelVersion
 from wetread.reports.checks import check_report
@@ -144,7 +145,13 @@ class SubmitReport(Tool[SubmitReportArguments]):
             language_model=reading.language_model,
             modes=reading.modes,
         )
-        report = reading.carry(report)
+        try:
+            report = reading.carry(report)
+        except ToolError as error:
+            # told once, so that the agent can do something else; nobody is to be told without end
+            reading.rounds += 1
+            reading.barred = str(error) if reading.rounds > 1 else None
+            raise
         issues = tuple(check_report(report, reading.study))
         report = with_issues(report, issues)
         reading.rounds += 1

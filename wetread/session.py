@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -59,8 +60,30 @@ _PREPARATIONS: dict[str, tuple[Preparation, EndpointName]] = {
 """In which form a tool sends an image, and to whom."""
 
 
+_WARM = threading.Event()
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+async def warm() -> None:
+    """Load what a first turn loads, in a thread: whoever waits for it can be cancelled meanwhile.
+
+    A turn does it by itself; who opens a session for a person does it before they have typed anything.
+    """
+    if not _WARM.is_set():
+        await asyncio.to_thread(_load)
+
+
+def _load() -> None:
+    import wetread.agents._autogen  # noqa: F401 - imported for what it loads
+    from wetread.reports.language import claims
+    from wetread.tools.endpoints import client
+
+    client.warm()
+    claims("No pneumothorax.")
+    _WARM.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +186,10 @@ class Session:
         self._transcript: tuple[ChatMessage, ...] = state.transcript
         self._meter = Meter(self.budget)
         self._turn: asyncio.Task[None] | None = None
+        self._began = False
+        """Whether the running turn has come to where it can be cancelled and still tells its end."""
+        self._stopped = False
+        """Whether it was cancelled."""
         self._turns = state.turns
         self._deadline: asyncio.Timeout | None = None
         self._waits = 0
@@ -219,6 +246,7 @@ class Session:
             raise ReadingError("WET-READING-BUSY", "A turn is running.", "Follow it to its end, or cancel it, first.")
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.reading.emit = events.put_nowait
+        self._began = self._stopped = False
         turn = self._turn = asyncio.create_task(self._take_turn(text))
         turn.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -227,9 +255,7 @@ class Session:
             if not turn.cancelled():
                 turn.result()
         finally:
-            if not turn.done():
-                turn.cancel()
-                await asyncio.wait({turn})
+            await self._end(turn)
             self.reading.emit = _ignore
             self._turn = None
 
@@ -260,17 +286,27 @@ class Session:
 
     def cancel(self) -> None:
         """End the running turn now; its iterator still gives `TurnEnded`. Nothing happens where none is running."""
-        if self._turn is not None:
+        # once: a second one would break off what the first one still clears away
+        if self._turn is None or self._stopped:
+            return
+        self._stopped = True
+        if self._began:
             self._turn.cancel()
 
     async def aclose(self) -> None:
         """End a running turn and close what the session made for itself."""
         self._closed = True
-        turn = self._turn
-        if turn is not None and not turn.done():
-            turn.cancel()
-            await asyncio.wait({turn})
+        if self._turn is not None:
+            await self._end(self._turn)
         await self._crew.aclose()
+
+    async def _end(self, turn: asyncio.Task[None]) -> None:
+        """Cancel a turn that still runs, and wait until nothing of it is left."""
+        if not turn.done():
+            self.cancel()
+            await asyncio.wait({turn})
+        if not turn.cancelled():
+            turn.exception()  # looked at, so that nobody misses it where the caller has left
 
     async def __aenter__(self) -> Session:
         return self
@@ -284,18 +320,22 @@ class Session:
         self._turns += 1
         meter = self._meter = Meter(self.budget)
         reading = self.reading
-        reading.accepted, reading.rounds, reading.report = False, 0, self.report
+        reading.accepted, reading.rounds, reading.report, reading.barred = False, 0, self.report, None
         record: list[ChatMessage] = _Record(self.heard)
         began = time.perf_counter()
         outcome: Outcome = "failed"
         answer = ""
         reading.emit(TurnStarted(turn=self._turns))
-        warm = asyncio.create_task(self._warm()) if self._turns == 1 else None
+        pixels = asyncio.create_task(self._prepare()) if self._turns == 1 else None
         deadline = self._deadline = asyncio.timeout(self.budget.wall_s)
         try:
+            self._began = True
+            if self._stopped:
+                raise asyncio.CancelledError
             try:
                 async with deadline:
                     await asyncio.sleep(0)  # the pixels are begun before what is loaded at the first use
+                    await warm()
                     outcome, answer = await self._converse(text, record)
             except TimeoutError:
                 if not deadline.expired():
@@ -320,8 +360,8 @@ class Session:
             raise
         finally:
             self._deadline = None
-            if warm is not None:
-                warm.cancel()
+            if pixels is not None:
+                pixels.cancel()
             added = repaired(record)
             if answer and added and added[-1].role != "assistant":
                 said = ChatMessage(role="assistant", text=answer)
@@ -352,6 +392,9 @@ class Session:
             history = (*self._transcript, *repaired(record))
             run = await self._crew.work(task, history=history, record=record, meter=self._meter)
             if run.ended == "finished":
+                if not reading.accepted:
+                    self._why_none = reading.barred or ""
+                    return "answered", self._why_none
                 return "reported", self._reported()
             if run.ended == "iterations":
                 raise self._meter.reach("iterations")
@@ -391,8 +434,14 @@ class Session:
         return self._partial(message, record)
 
     def _partial(self, why: str, record: Sequence[ChatMessage]) -> str:
-        """Make a report of what there is, the last draft or one by rules; returns what to say of it."""
+        """Make a report of what there is, the last draft or one by rules; returns what to say of it.
+
+        A whole report that there was before the turn stays as it is: half a one is no reason to let go of it.
+        """
         reading = self.reading
+        if self.report is not None and (self.report.incomplete is None or self.report.status != "partial"):
+            reading.report = self.report
+            return f"{why} The report stands as it was."
         if reading.rounds and reading.report is not None:
             incomplete = f"{why} This is the last draft that was submitted."
             report = reading.report.model_copy(update={"incomplete": incomplete}).sealed()
@@ -420,7 +469,7 @@ class Session:
         self._tell(report)
         return f"{why} What was found until then is in a partial report."
 
-    async def _warm(self) -> None:
+    async def _prepare(self) -> None:
         """Prepare the pixels that the reading protocol will ask for, while the first model call is under way."""
         images = {
             "frontal": self.study.frontal(),

@@ -238,6 +238,13 @@ class HttpEndpoints:
         return wire
 
 
+def warm() -> None:
+    """Load what the first call loads."""
+    import httpx
+
+    httpx.HTTPError  # noqa: B018 - loaded for itself
+
+
 def new_http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """A client as all calls use it: kept connections, no redirects, the environment's proxies but for this machine.
 

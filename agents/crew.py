@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wetread.agents.budget import Meter
 from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
 from wetread.agents.prices import Prices, load_prices
+from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec, ToolUse
 from wetread.agents.protocol import PROTOCOL
 from wetread.agents.restricted import Restricted
 from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
@@ -22,6 +23,9 @@ from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from wetread.agents._autogen import AgentRun
+
+READER = "reader"
+"""Who calls, where it is the person who reads."""
 
 
 class Crew:
@@ -107,6 +111,15 @@ class Crew:
             emit=lambda event: reading.emit(event),
             record=record,
         )
+
+    @property
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """All tools by name, whoever may call them."""
+        return self._toolbox.tools
+
+    async def call(self, use: ToolUse) -> ToolAnswer:
+        """Answer a call of the person who reads. Raises nothing but cancellation."""
+        return await self._toolbox.call(use.name, use.arguments, agent=READER, call_id=use.id)
 
     def recall(self, answers: Iterable[ToolAnswer]) -> None:
         """Put the tools' answers of an earlier session where calls look for them, in the order of their evidence."""

@@ -12,16 +12,17 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
 from pydantic import JsonValue
 
 from wetread.agents.budget import Budget, Limit, Meter
-from wetread.agents.chat import ChatMessage, ChatModel
+from wetread.agents.chat import ChatMessage, ChatModel, ToolUse
 from wetread.agents.crew import Crew
 from wetread.agents.facts import facts_block, read_facts, study_facts
 from wetread.agents.protocol import Protocol, draft_from
@@ -216,6 +217,11 @@ class Session:
         return self.reading.artifacts
 
     @property
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """The tools of this session by name, specialists among them."""
+        return self._crew.tools
+
+    @property
     def transcript(self) -> tuple[ChatMessage, ...]:
         """The conversation so far, each tool use with its result."""
         return self._transcript
@@ -230,7 +236,7 @@ class Session:
             raise ReadingError("WET-READING-NONE", f"No report was drafted. {self._why_none}")
         return self.report
 
-    async def send(self, text: str) -> AsyncIterator[Event]:
+    def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn: an event for all that happens, `TurnEnded` last.
 
         Leaving the iteration early cancels the turn. A turn that a budget or a failing model ends leaves a partial
@@ -240,6 +246,25 @@ class Session:
             ReadingError: `WET-READING-BUSY`, a turn is running; `WET-READING-CLOSED`, the session was closed.
             WetreadError: what no rule of a turn covers, such as a replay's `TapeError`; after `TurnEnded`.
         """
+        return self._follow(lambda: self._take_turn(text))
+
+    def call(self, tool: str, arguments: Mapping[str, JsonValue], *, said: str) -> AsyncIterator[Event]:
+        """Have one tool work, for a person who asks for it, and follow that: it makes evidence as an agent's call does.
+
+        The conversation gets it as what was said, a call and its answer, so that agents know of it.
+
+        Args:
+            tool: Its name.
+            arguments: As an agent would give them.
+            said: What the person asked for, in words.
+
+        Raises:
+            ReadingError: as `send`.
+        """
+        return self._follow(lambda: self._call(tool, arguments, said))
+
+    async def _follow(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[Event]:
+        """Start work and give its events; leaving the iteration cancels it."""
         if self._closed:
             raise ReadingError("WET-READING-CLOSED", "The session is closed.", "Open another one.")
         if self._turn is not None:
@@ -248,6 +273,7 @@ class Session:
         self.reading.emit = events.put_nowait
         self._began = self._stopped = False
         turn = self._turn = asyncio.create_task(self._take_turn(text))
+        turn = self._turn = asyncio.create_task(work())
         turn.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -380,6 +406,19 @@ class Session:
                     wall_ms=round((time.perf_counter() - began) * 1000, 1),
                 )
             )
+
+    async def _call(self, tool: str, arguments: Mapping[str, JsonValue], said: str) -> None:
+        record: list[ChatMessage] = _Record(self.heard)
+        use = ToolUse(
+            id=f"reader_{len(self._transcript)}", name=tool, arguments=orjson.dumps(dict(arguments)).decode()
+        )
+        try:
+            record.append(ChatMessage(role="user", text=said))
+            record.append(ChatMessage(role="assistant", tool_uses=(use,)))
+            answer = await self._crew.call(use)
+            record.append(ChatMessage(role="tool", text=answer.text, tool_use_id=use.id, failed=answer.failed))
+        finally:
+            self._transcript += repaired(record)
 
     async def _converse(self, text: str, record: list[ChatMessage]) -> tuple[Outcome, str]:
         """Let the orchestrator work until a draft is accepted or it answers in text."""

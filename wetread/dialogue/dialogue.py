@@ -9,12 +9,14 @@ async with await Dialogue.begin(study, sources, store=store, folder=folder) as d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import JsonValue
 
 from wetread.agents.budget import Budget
 from wetread.agents.chat import ChatModel
@@ -187,19 +189,29 @@ class Dialogue:
 
     # a turn
 
-    async def send(self, text: str) -> AsyncIterator[Event]:
+    def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn; each event is on the disk before it is given.
 
         Raises:
             ReadingError: `WET-READING-BUSY`, a turn is running; what else ends a turn, see `Session.send`.
             StoreError: something could not be kept: the turn was ended, and what was not kept was not told.
         """
+        return self._turn(lambda: self.session.send(self._sources.scrub(text)))
+
+    def call(self, tool: str, arguments: Mapping[str, JsonValue], *, said: str) -> AsyncIterator[Event]:
+        """Have one tool work for the person, and follow it; kept, told and cancelled as a turn.
+
+        Args and raises: see `Session.call`.
+        """
+        return self._turn(lambda: self.session.call(tool, arguments, said=self._sources.scrub(said)))
+
+    async def _turn(self, begin: Callable[[], AsyncIterator[Event]]) -> AsyncIterator[Event]:
         if self.busy:
             raise ReadingError("WET-READING-BUSY", "A turn is running.", "Follow it to its end, or cancel it, first.")
         entries: asyncio.Queue[JournalEntry | None] = asyncio.Queue()
         self._entries = entries
         self.session.heard = lambda message: entries.put_nowait(Said(message=message))
-        turn = asyncio.create_task(self._follow(self._sources.scrub(text), entries))
+        turn = asyncio.create_task(self._follow(begin(), entries))
         turn.add_done_callback(lambda _: entries.put_nowait(None))
         try:
             ended = False
@@ -389,9 +401,9 @@ class Dialogue:
             carry=self._carry,
         )
 
-    async def _follow(self, text: str, entries: asyncio.Queue[JournalEntry | None]) -> None:
+    async def _follow(self, events: AsyncIterator[Event], entries: asyncio.Queue[JournalEntry | None]) -> None:
         """Give on what the session tells; it tells all of it, also where nobody listens any more."""
-        async for event in self.session.send(text):
+        async for event in events:
             entries.put_nowait(event)
 
     async def _keep(self, entries: Sequence[JournalEntry]) -> None:

@@ -21,7 +21,9 @@ CITATION = re.compile(r"\[(?:[ES]\d{1,6}\??(?:\s*[,;]\s*)?)+\]")
 _ITEM = re.compile(r"(?P<indent>\s*)(?P<sign>[-*•–]|\d{1,3}[.)])\s+(?P<text>\S.*)")
 _HEADING = re.compile(r"#{1,6}\s+(?P<text>.*?)\s*#*")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-_INLINE = re.compile(r"\*\*(?P<bold>\S(?:.*?\S)?)\*\*|`(?P<code>[^`]+)`|(?<![\w*])\*(?P<italic>[^\s*](?:[^*]*[^\s*])?)\*")
+_INLINE = re.compile(
+    r"\*\*(?P<bold>\S(?:.*?\S)?)\*\*|`(?P<code>[^`]+)`|(?<![\w*])\*(?P<italic>[^\s*](?:[^*]*[^\s*])?)\*"
+)
 
 
 def markdownish(text: str) -> RenderableType:

@@ -6,7 +6,7 @@ nothing that signs and words do not say too. `[E3]` looks the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,18 +31,21 @@ from wetread.events import (
     ToolStarted,
     TurnEnded,
 )
-from wetread.reports.model import Report
+from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.plain import listed, shown
-from wetread.reports.view import MODE_WORDS, counted, critical_word
+from wetread.reports.view import MODE_WORDS, SEVERITIES, counted, critical_word
 
 __all__ = [
     "CITED",
     "FRAMES",
+    "SEVERITY_STYLES",
+    "CallLine",
     "Story",
     "band",
     "cited",
     "critical",
     "failure",
+    "issues_style",
     "markdownish",
     "note",
     "notice",
@@ -74,9 +77,10 @@ _OUTCOMES = {
     "cancelled": ("Cancelled · ", "yellow"),
     "failed": ("Failed · ", "red"),
 }
+SEVERITY_STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "dim"}
 _CUT = 120
-_LEAST = 6
-"""Cells below which what a call is for is not worth showing."""
+_LEAST = 0.6
+"""Share of what a call is for below which it is not worth showing."""
 
 
 def said(text: str) -> RenderableType:
@@ -220,8 +224,14 @@ def report_line(report: Report) -> RenderableType:
     text = Text.assemble(("Report ", "bold"), f"version {report.version}, {report.status}")
     text.append(f" · {len(report.statements())} statements", "dim")
     if report.issues:
-        text.append(f" · {counted(report.issues)}", "yellow")
+        text.append(f" · {counted(report.issues)}", issues_style(report.issues))
     return _row(Text("■", "bold cyan"), text)
+
+
+def issues_style(issues: Iterable[Issue]) -> str:
+    """How the number of issues looks: as the worst of them."""
+    worst = min((one.severity for one in issues), key=SEVERITIES.index, default=None)
+    return SEVERITY_STYLES[worst] if worst is not None else "dim"
 
 
 def band(modes: Sequence[str]) -> RenderableType:
@@ -263,8 +273,9 @@ class CallLine:
         if self.what_for:
             wanted = self.said.cell_len + 3 if self.said.plain else 0
             purpose = Text(f" {shown(self.what_for)}", "dim")
-            purpose.truncate(max(room - text.cell_len - wanted, 0), overflow="ellipsis")
-            if purpose.cell_len > _LEAST:
+            left = room - text.cell_len - wanted
+            if left >= _LEAST * purpose.cell_len:
+                purpose.truncate(left, overflow="ellipsis")
                 text.append_text(purpose)
         if self.said.plain:
             text.append(" · ", "dim")

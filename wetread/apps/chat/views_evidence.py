@@ -109,12 +109,16 @@ def _root(chain: Chain) -> Text:
     if statement is None:
         return Text.assemble("What ", (f"[{shown(chain.id)}]", CITED), " was made of")
     place = statement.system if statement.section == "findings" and statement.system else statement.section
-    text = Text.assemble((f"[{shown(chain.id)}]", CITED), (f" {shown(place)}  ", "dim"), (shown(statement.text), "bold"))
+    text = Text.assemble(
+        (f"[{shown(chain.id)}]", CITED), (f" {shown(place)}  ", "dim"), (shown(statement.text), "bold")
+    )
     if chain.support is not None and str(chain.support) in _SUPPORT:
         words, style = _SUPPORT[str(chain.support)]
         text.append(f"\n{words}", style)
     if chain.by_reader:
-        text.append("\nwritten by the reader" + (f"; drafted as “{shown(chain.before)}”" if chain.before else ""), "green")
+        text.append(
+            "\nwritten by the reader" + (f"; drafted as “{shown(chain.before)}”" if chain.before else ""), "green"
+        )
     return text
 
 
@@ -136,8 +140,9 @@ def _link(link: Link) -> RenderableType:
     parts: list[RenderableType] = list(lines)
     if seen := [one for one in link.observations if shown(one.text) not in said]:
         parts.append(_observations(seen))
-    for one in link.measurements:
-        parts.append(Text.assemble((shown(one.name.replace("_", " ")), "dim"), " ", _measured(one)))
+    parts += [
+        Text.assemble((shown(one.name.replace("_", " ")), "dim"), " ", _measured(one)) for one in link.measurements
+    ]
     if link.inputs:
         parts.append(Text(f"from {', '.join(map(shown, link.inputs))}", "dim"))
     return Group(*parts)

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from wetread.apps.chat.markdownish import CITED
+from wetread.apps.chat.views import SEVERITY_STYLES, issues_style
 from wetread.reports.model import Issue, Report, Statement, SystemFindings
 from wetread.reports.plain import shown
 from wetread.reports.view import MODE_WORDS, SEVERITIES, counted, critical_word, issues_at, told
 from wetread.review.diff import Difference, Run, diff_reports, marked
 
 SYSTEM_SIGNS = {"normal": ("●", "green"), "abnormal": ("■", "yellow"), "not_assessed": ("○", "dim")}
-SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 NO_REPORT = "No report yet. “Read this.” drafts one."
 
@@ -93,7 +93,7 @@ def version_line(before: Report, after: Report) -> Text:
     line = Text.assemble(("✓ ", "green"), (f"Version {after.version}, {after.status}", "bold"))
     if after.status != before.status:
         line.append(f" (was {before.status})", "dim")
-    line.append(f" · {counted(after.issues) or 'no issues'}", "yellow" if after.issues else "dim")
+    line.append(f" · {counted(after.issues) or 'no issues'}", issues_style(after.issues))
     new = [one for one in after.issues if one not in before.issues and one.severity != "info"]
     if new:
         line.append(f" · new: {', '.join(dict.fromkeys(one.code for one in new))}", "bold yellow")
@@ -145,7 +145,9 @@ def _lines(report: Report, width: int) -> list[Text]:
     lines = []
     for result in report.critical:
         named = f"{critical_word(result)} ({', '.join(result.statements)})"
-        lines.append(Text.assemble((" CRITICAL ", "bold white on red"), (f" {named} ", "bold red"), (told(result), "red")))
+        lines.append(
+            Text.assemble((" CRITICAL ", "bold white on red"), (f" {named} ", "bold red"), (told(result), "red"))
+        )
     if report.incomplete:
         lines.append(Text.assemble(("Incomplete. ", "bold yellow"), (shown(report.incomplete), "yellow")))
     titles = max((len(shown(one.title)) for one in report.findings), default=0)
@@ -170,7 +172,9 @@ def _system(report: Report, system: SystemFindings, titles: int) -> Text:
         line = _statement(report, line if number == 0 else line.append(" "), one)
     if not system.statements:
         why = shown(system.reason or "")
-        line.append(f"not assessed{': ' + why if why else ''}" if system.status == "not_assessed" else why, "dim italic")
+        line.append(
+            f"not assessed{': ' + why if why else ''}" if system.status == "not_assessed" else why, "dim italic"
+        )
     return line
 
 

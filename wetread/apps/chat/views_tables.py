@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -61,7 +61,7 @@ def welcome(
     parts += [head, Text(DISCLAIMER, "dim"), Text()]
     grid = _grid(2)
     for image in study.images:
-        grid.add_row(Text(f"[{image.handle}]", CITED), _image(image))
+        grid.add_row(Text(f"[{image.handle}]", f"{CITED} not dim"), _image(image))
     person = [f"{study.age_years} years" if study.age_years is not None else "", study.sex or ""]
     if any(person):
         grid.add_row("patient", Text(", ".join(filter(None, person))))
@@ -141,7 +141,7 @@ def agents_table(agents: Mapping[str, AgentSpec], fitting: Iterable[str], model:
     return grid
 
 
-def tools_table(tools: Iterable[Tool[object]], configured: Iterable[str]) -> RenderableType:
+def tools_table(tools: Iterable[Tool[Any]], configured: Iterable[str]) -> RenderableType:
     """The tools with their model cards; an endpoint that is not configured is said."""
     there = set(configured)
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 AT_THE_ROOT = ("agents", "tools", "prompts", "scenarios")
 
 RANKS = [
-    {"wetread", "errors", "values", "vocabulary", "config", "yamlfile", "prompts"},
+    {"wetread", "errors", "values", "vocabulary", "config", "urls", "yamlfile", "prompts"},
     {"study", "artifacts"},
     {"study_reading", "study_files", "deidentify", "imaging", "evidence", "insight"},
     {"reports"},

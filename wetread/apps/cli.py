@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps import cli_export
+from wetread.apps import cli_export, cli_pacs
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 
@@ -165,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _index(commands)
     cli_export.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
+    cli_pacs.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser

@@ -91,7 +91,7 @@ def source_of(
     from wetread.imaging.bank import ImageBank
     from wetread.study_reading import read_study
 
-    with local_study([options.study], options.prior, settings, allow_http=options.allow_http) as named:
+    with local_study([options.study], options.prior, settings, allow_http=options.allow_http, tell=False) as named:
         study = read_study(named.paths, view=options.view, prior=named.prior)
         yield Source(study, ImageBank(study), artifacts, named.paths[0], workspace, identity)
 

@@ -8,18 +8,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wetread.apps.output import check_folder, show_report, write_files
+from wetread.apps.output import check_folder, nothing_assessed, show_report, write_files
 from wetread.apps.pacs.place import is_address
 from wetread.apps.pacs.studies import NamedStudy, folder_name, local_study
 from wetread.apps.stores import check_store, keep_draft
 from wetread.apps.terminal import Progress, note
 from wetread.apps.wiring import open_session, settings_for
-from wetread.errors import ReadingError
 
 if TYPE_CHECKING:
     from wetread.config import Settings
     from wetread.events import Event
-    from wetread.reports.model import Report
     from wetread.study import Study
 
 SIMULATED = "SIMULATED: the answers are made up by wetread's simulator and mean nothing about a patient."
@@ -58,24 +56,8 @@ async def _read(options: argparse.Namespace, study: Study, settings: Settings, f
         note(f"Kept as {kept}")
     note(f"Written to {folder}: {', '.join(names)}")
     if all(system.status == "not_assessed" for system in report.findings):
-        raise _nothing(report)
+        raise nothing_assessed(report)
     return 0
-
-
-def _nothing(report: Report) -> ReadingError:
-    """Why a report assesses nothing. It holds what the order says all the same, and fields for a person to fill."""
-    code, message = "WET-READING-NOTHING", "Nothing could be assessed"
-    if all(evidence.tool == "study_context" for evidence in report.evidence):
-        return ReadingError(
-            code,
-            f"{message}: template {report.template} asks no tool to look at the images.",
-            "A person can fill in the report; --template names another template.",
-        )
-    return ReadingError(
-        code,
-        f"{message}: every tool failed or abstained, as the report says.",
-        "`wetread doctor` tells what is configured and reachable.",
-    )
 
 
 def _study(options: argparse.Namespace, named: NamedStudy) -> Study:

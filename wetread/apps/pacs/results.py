@@ -110,7 +110,7 @@ def objects_of(report: Report, source: Source, formats: Sequence[str] = FORMATS)
         except ExportError as error:
             if error.code not in _NOTHING_IN_IT:
                 raise
-            empty.append(f"{name}: {error.message}")
+            empty.append(f"{name}: {error.message} {error.hint}".strip())
             continue
         made += [_outgoing(file.name, file.data) for file in files]
     if not made:

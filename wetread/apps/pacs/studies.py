@@ -39,9 +39,15 @@ class NamedStudy:
 
 @contextmanager
 def local_study(
-    study: Sequence[str], prior: Sequence[str], settings: Settings, *, allow_http: bool = False
+    study: Sequence[str], prior: Sequence[str], settings: Settings, *, allow_http: bool = False, tell: bool = True
 ) -> Iterator[NamedStudy]:
     """The paths of a study, for as long as the block lasts: what was fetched for it is removed then.
+
+    Args:
+        study, prior: Paths and addresses.
+        settings: What lets wetread in.
+        allow_http: Whether images may travel over plain http.
+        tell: Whether a person is told what was left out.
 
     Raises:
         InputError: an address cannot be used; or, from within the block, what was fetched cannot be read.
@@ -61,7 +67,7 @@ def local_study(
 
             folder, notices = asyncio.run(fetch(place, make_folder, settings.dicomweb))
             fetched[folder] = f"the study from {place.archive.host}"
-            for line in notices:
+            for line in notices if tell else ():
                 note(line, "yellow")
             return folder
 

@@ -14,6 +14,7 @@ AT_THE_ROOT = ("agents", "tools", "prompts", "scenarios")
 
 RANKS = [
     {"wetread", "errors", "values", "vocabulary", "messages", "config", "yamlfile", "prompts"},
+    {"wetread", "errors", "values", "vocabulary", "config", "urls", "yamlfile", "prompts"},
     {"study", "artifacts"},
     {"study_reading", "study_files", "deidentify", "imaging", "evidence", "insight"},
     {"reports"},

@@ -9,6 +9,7 @@
     ├── BudgetError         WET-BUDGET-*    a limit of a turn was reached
     ├── TapeError           WET-TAPE-*      a replay asked for what is not on the tape
     ├── ExportError         WET-EXPORT-*    a report cannot be exported, or not be delivered
+    ├── PacsError           WET-PACS-*      an archive (PACS) or a DICOM node that fails or refuses  exit 2
     ├── ReadingError        WET-READING-*   no report could be drafted                              exit 3
     ├── ReviewError         WET-REVIEW-*    what a reader asked for cannot be done to the report    exit 2
     └── StoreError          WET-STORE-*     the store cannot be opened, read or written             exit 2
@@ -126,6 +127,20 @@ class StoreError(WetreadError):
     """The store cannot be opened, read or written. What was acknowledged before stays as it was."""
 
     family = "WET-STORE"
+
+
+class PacsError(WetreadError):
+    """An archive (PACS) or DICOM node cannot be reached, refuses, or answers what cannot be used.
+
+    Args:
+        sending: Whether results were to be sent to it; then it is the report that did not arrive (exit 4).
+    """
+
+    family = "WET-PACS"
+
+    def __init__(self, code: str, message: str, hint: str = "", *, sending: bool = False) -> None:
+        super().__init__(code, message, hint)
+        self.sending = sending
 
 
 class ExportError(WetreadError):

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetread.agents.budget import Meter
-from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
-from wetread.agents.prices import Prices, load_prices
 from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec, ToolUse
+from wetread.agents.prices import Prices, load_prices
 from wetread.agents.protocol import PROTOCOL
 from wetread.agents.restricted import Restricted
 from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents

@@ -272,7 +272,6 @@ class Session:
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.reading.emit = events.put_nowait
         self._began = self._stopped = False
-        turn = self._turn = asyncio.create_task(self._take_turn(text))
         turn = self._turn = asyncio.create_task(work())
         turn.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -409,9 +408,7 @@ class Session:
 
     async def _call(self, tool: str, arguments: Mapping[str, JsonValue], said: str) -> None:
         record: list[ChatMessage] = _Record(self.heard)
-        use = ToolUse(
-            id=f"reader_{len(self._transcript)}", name=tool, arguments=orjson.dumps(dict(arguments)).decode()
-        )
+        use = ToolUse(id=f"reader_{len(self._transcript)}", name=tool, arguments=orjson.dumps(dict(arguments)).decode())
         try:
             record.append(ChatMessage(role="user", text=said))
             record.append(ChatMessage(role="assistant", tool_uses=(use,)))

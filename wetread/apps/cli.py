@@ -17,9 +17,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps import cli_export
-from wetread.apps.cli_chat import add_chat
 from wetread.apps import cli_export, cli_pacs
+from wetread.apps.cli_chat import add_chat
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 

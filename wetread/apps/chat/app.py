@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAME_S = 0.1
+MIN_PICTURE = 14
+"""Rows that a picture has at least."""
 WIDEST = 100
 """Columns that a picture takes at most."""
 PANEL_SHARE = 0.4
@@ -144,7 +146,8 @@ class TerminalChat:
         from rich.text import Text
 
         size = self.app.output.get_size()
-        columns, rows = min(size.columns - 2, WIDEST), max(size.rows - 8, 8)
+        below = int(size.rows * PANEL_SHARE) if self._panel_visible() else 0
+        columns, rows = min(size.columns - 2, WIDEST), max(size.rows - below - 7, MIN_PICTURE)
         painter = self._painter
         view = make(painter.resolution(columns, rows))
         painted = painter.paint(view.pixels, columns=columns, rows=rows, labels=view.labels)
@@ -154,10 +157,13 @@ class TerminalChat:
         """See `control.Output`."""
         self._call(lambda: self._prefill(text))
 
-    def images(self, how: str) -> None:
+    def images(self, how: str | None = None) -> str:
         """See `control.Output`."""
+        if how is None:
+            return self._painter.name
         # the terminal is in use: it is not asked again, the environment alone tells
         self._painter = choose(how, within=0).painter  # type: ignore[arg-type]
+        return self._painter.name
 
     async def enter(self, text: str, speed: float | None) -> bool:
         """See `control.Output`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,6 +41,7 @@ from wetread.events import (
     ToolStarted,
     TurnEnded,
 )
+from wetread.session import warm
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -77,8 +78,8 @@ class Output(Protocol):
         """Put a text into the input line, to be changed."""
         ...
 
-    def images(self, how: str) -> None:
-        """Show pictures another way from here on: auto, kitty, iterm, sixel, blocks, off."""
+    def images(self, how: str | None = None) -> str:
+        """How pictures are shown, after setting it where `how` is given; see `desk.Screen`."""
         ...
 
     def close(self, error: Exception | None) -> None:
@@ -194,11 +195,14 @@ class Chat:
                 task.cancel()
             if work:
                 await asyncio.wait(work)
+            dialogue = self._desk.dialogue if self._desk is not None else None
             try:
-                await self._dialogue_stack.aclose()
+                await self._close_dialogue()
                 await self._stack.aclose()
             except Exception as raised:
                 error = error or raised
+            if dialogue is not None:
+                self.output.write(opening.left(dialogue.id))
             self.output.close(error)
 
     # the screen that commands see
@@ -208,6 +212,9 @@ class Chat:
 
     async def picture(self, make: Callable[[tuple[int, int]], View]) -> None:
         await asyncio.to_thread(self.output.draw, make)
+
+    def images(self, how: str | None = None) -> str:
+        return self.output.images(how)
 
     async def ask(self, question: str, *, options: Sequence[str] = (), initial: str = "") -> str | None:
         """See `desk.Screen`."""
@@ -239,7 +246,9 @@ class Chat:
             begin=self._begin_typed,
             resume=self._resume,
             send=self.typed,
+            follow=self._turn,
             leave=self.leave,
+            reader=options.reader,
             simulated=options.simulated,
             watchers=[self._refresh],
         )
@@ -309,7 +318,7 @@ class Chat:
         finally:
             self.live.set(status="")
         await self._take(dialogue, stack, source)
-        self.tally = Tally(load_prices(desk.workspace))
+        self.tally = desk.tally = Tally(load_prices(desk.workspace))
         self.output.write(_welcome(dialogue))
         self._refresh()
 
@@ -343,7 +352,7 @@ class Chat:
         await self._take(dialogue, stack, source)
         kept = dialogue.kept
         assert kept is not None
-        self.tally = Tally(load_prices(desk.workspace))
+        self.tally = desk.tally = Tally(load_prices(desk.workspace))
         for event in kept.events:
             self.tally.add(event)
         self.output.write(opening.resumed(kept, _welcome(dialogue)))
@@ -401,11 +410,13 @@ class Chat:
             raise
 
     async def _take(self, dialogue: Dialogue, stack: AsyncExitStack, source: StudySource) -> None:
-        await self._close_dialogue()
         assert self._desk is not None
+        await self._close_dialogue()
         self._dialogue_stack, self._source = stack, source
-        dialogue.reader = self.options.reader
-        self._desk.dialogue = dialogue
+        desk = self._desk
+        dialogue.reader = desk.reader
+        desk.dialogue, desk.files = dialogue, source.files()
+        self._warming = asyncio.create_task(warm())
 
     async def _close_dialogue(self) -> None:
         stack, self._dialogue_stack = self._dialogue_stack, AsyncExitStack()
@@ -476,7 +487,7 @@ class Chat:
             elif self._desk.dialogue is None:
                 await self._begin_typed([line])
             else:
-                await self._turn(line)
+                await self._turn(self._desk.dialogue.send(line))
         except asyncio.CancelledError:
             self.output.write(views.note("Stopped.", "yellow"))
         except WetreadError as error:
@@ -487,11 +498,12 @@ class Chat:
         finally:
             self._refresh()
 
-    async def _turn(self, text: str) -> None:
+    async def _turn(self, events: AsyncIterator[Event]) -> None:
+        """Follow a turn, or a tool that the person has called, to its end."""
         self.live.set(busy=True, since=time.monotonic(), stopping=False)
         self._line, self._streamed = "", False
         self._story = views.Story()
-        async for event in self._desk_dialogue().send(text):
+        async for event in events:
             self.tally.add(event)
             self._tell(event)
 
@@ -551,10 +563,14 @@ class Chat:
         self.live.set(text="")
 
     def _refresh(self) -> None:
-        """Footer and panel as things stand."""
+        """Footer and panel as things stand; a study that has got a prior is noted as it is now."""
         desk = self._desk
         if desk is None:
             return
+        if desk.dialogue is not None and self._source is not None and desk.files not in (None, self._source.files()):
+            assert desk.files is not None
+            self._source = self._source.of(desk.files)
+            remember(desk.workspace, desk.dialogue.id, self._source)
         dialogue = desk.dialogue
         if dialogue is None:
             self.live.set(report=None, footer=Footer())

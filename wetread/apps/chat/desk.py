@@ -27,7 +27,6 @@ class Screen(Protocol):
         ...
 
     async def picture(self, make: Callable[[tuple[int, int]], View]) -> None:
-        """Show a picture with its caption. `make` draws it for a width and height in pixels, in another thread."""
         """Show a picture with its caption; the caption alone where pictures are not shown.
 
         Args:

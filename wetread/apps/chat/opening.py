@@ -75,6 +75,11 @@ def resumed(kept: Kept, welcome: RenderableType) -> RenderableType:
     return Group(*parts)
 
 
+def left(session: str) -> RenderableType:
+    """The last line of a chat: how it goes on."""
+    return Text.assemble(("The session is kept. It goes on with ", "dim"), (f"wetread chat --resume {session}", "bold"))
+
+
 def fault(error: Exception) -> RenderableType:
     """An unforeseen error: its kind and place, never its text, which may hold what must not be shown."""
     trace = error.__traceback__

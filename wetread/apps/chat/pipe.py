@@ -68,9 +68,12 @@ class PipeChat:
     def prefill(self, text: str) -> None:
         """See `control.Output`: nothing, where no line is edited."""
 
-    def images(self, how: str) -> None:
+    def images(self, how: str | None = None) -> str:
         """See `control.Output`."""
+        if how is None:
+            return self._painter.name
         self._painter = choose(how).painter  # type: ignore[arg-type]
+        return self._painter.name
 
     async def enter(self, text: str, speed: float | None) -> bool:
         """See `control.Output`: there is no line to type it into."""

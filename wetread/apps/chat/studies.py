@@ -6,12 +6,14 @@ import os
 import re
 import secrets
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from wetread.apps.chat.desk import StudyFiles
 from wetread.config import STORE_FILE
 from wetread.errors import InputError
 from wetread.values import Value
@@ -50,16 +52,22 @@ class StudySource(Value):
             from wetread.scenarios.scenario import find_scenarios
 
             return read_scenario_study(find_scenarios([self.scenario], workspace)[0])
-        from wetread.study_reading import read_study
+        return self.files().read()
 
-        return read_study(
-            list(self.paths),
+    def files(self) -> StudyFiles:
+        """What a person named of it."""
+        return StudyFiles(
+            paths=self.paths,
             view=self.view,
             indication=self.indication,
             history=self.history,
-            prior=list(self.prior),
+            prior=self.prior,
             prior_report=self.prior_report,
         )
+
+    def of(self, files: StudyFiles) -> StudySource:
+        """The same with other files."""
+        return self.model_copy(update=asdict(files))
 
     def absolute(self) -> StudySource:
         """The same with absolute paths, so that it is found from any folder."""

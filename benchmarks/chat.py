@@ -1,4 +1,4 @@
-"""The chat at a terminal: from the command to the first prompt, from a key to its echo, and both after a long session."""
+"""The chat at a terminal: from command to first prompt, from a key to its echo, and both in a long session."""
 
 from __future__ import annotations
 

@@ -91,6 +91,8 @@ class TerminalChat:
         self.panel_shown = True
         self.panel_scroll = 0
         self.hint = ""
+        self.interrupted = float("-inf")
+        """When Ctrl-C was pressed last, since a line was entered (seconds of `time.monotonic`)."""
         self.live = Live(self._invalidate)
         self.engine = Engine(options, self, self.live)
         self.pastes = Pastes()
@@ -208,7 +210,7 @@ class TerminalChat:
         if text.strip() in ("/quit", "/exit", "/q"):
             self.quit()
             return False
-        self.panel_scroll = 0
+        self.panel_scroll, self.interrupted = 0, float("-inf")
         self.engine.typed(text)
         return False
 

@@ -19,6 +19,7 @@ from wetread.apps.chat.desk import Desk
 from wetread.apps.chat.live import Asked, Footer, Live
 from wetread.apps.chat.studies import (
     StudySource,
+    is_path,
     remember,
     remembered,
     sessions_folder,
@@ -129,7 +130,7 @@ class Chat:
             self.interrupt(drop_queue=True)
         elif not line:
             return
-        elif self._opened and commands.is_beside(line):
+        elif self._opened and not is_path(line) and commands.is_beside(line):
             self._start_beside(line)
         elif self._work is not None or not self._opened:
             self._queue.append(line)
@@ -319,8 +320,8 @@ class Chat:
             self.live.set(status="")
         await self._take(dialogue, stack, source)
         self.tally = desk.tally = Tally(load_prices(desk.workspace))
-        self.output.write(_welcome(dialogue))
         self._refresh()
+        self.output.write(_welcome(dialogue))
 
     async def _resume(self, id: str | None) -> None:
         self.live.set(status="reading the session")
@@ -355,8 +356,8 @@ class Chat:
         self.tally = desk.tally = Tally(load_prices(desk.workspace))
         for event in kept.events:
             self.tally.add(event)
-        self.output.write(opening.resumed(kept, _welcome(dialogue)))
         self._refresh()
+        self.output.write(opening.resumed(kept, _welcome(dialogue)))
 
     async def _sources(self, source: StudySource, study: Study) -> tuple[AsyncExitStack, Sources]:
         """What a dialogue works with, and what closes it."""
@@ -482,7 +483,9 @@ class Chat:
         try:
             if self._desk is None:
                 raise InputError("WET-INPUT-BUSY", "The chat is still being opened.", "Try again in a moment.")
-            if commands.is_command(line):
+            if is_path(line):
+                await self._dropped(line)
+            elif commands.is_command(line):
                 await commands.run(self._desk, line)
             elif self._desk.dialogue is None:
                 await self._begin_typed([line])
@@ -497,6 +500,15 @@ class Chat:
             self.output.write(opening.fault(error))
         finally:
             self._refresh()
+
+    async def _dropped(self, line: str) -> None:
+        """A path alone: the study, where there is none yet; else it is said what can be done with it."""
+        assert self._desk is not None
+        if self._desk.dialogue is None:
+            await self._begin_typed([line])
+        else:
+            words = "A study is open. /prior PATH adds this one as its prior, /new PATH opens it instead."
+            self.output.write(views.note(words, "yellow"))
 
     async def _turn(self, events: AsyncIterator[Event]) -> None:
         """Follow a turn, or a tool that the person has called, to its end."""

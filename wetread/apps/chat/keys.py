@@ -21,7 +21,6 @@ QUIT_HINT = "Ctrl-C again quits"
 def chat_keys(chat: TerminalChat) -> KeyBindings:
     """Enter sends; Alt-Enter and Ctrl-J begin a new line; Ctrl-C stops, twice quits; F2 shows and hides the panel."""
     keys = KeyBindings()
-    last = [-TWICE_S]
 
     @keys.add("enter", filter=~is_searching)
     def _(event: KeyPressEvent) -> None:
@@ -43,7 +42,7 @@ def chat_keys(chat: TerminalChat) -> KeyBindings:
     @keys.add("<sigint>")
     def _(event: KeyPressEvent) -> None:
         now = time.monotonic()
-        twice, last[0] = now - last[0] < TWICE_S, now
+        twice, chat.interrupted = now - chat.interrupted < TWICE_S, now
         if twice:
             chat.quit()
         elif chat.interrupt():

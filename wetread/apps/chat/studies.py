@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wetread.study import Study
 
 MAX_LISTED = 12
+MAX_LINE = 4096
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _SESSION = re.compile(r"[0-9a-f]{16}")
 
@@ -138,6 +139,17 @@ def typed_paths(text: str) -> tuple[str, ...]:
     except ValueError:
         words = line.split()
     return tuple(os.path.expanduser(_local(word)) for word in words)
+
+
+def is_path(line: str) -> bool:
+    """Whether a line is nothing but paths that are there, as a terminal writes what is dropped into it.
+
+    A name alone is none: whoever types a word means the word.
+    """
+    if not any(sign in line for sign in ("/", "\\")) or len(line) > MAX_LINE or "\n" in line.strip():
+        return False
+    found = typed_paths(line)
+    return bool(found) and all(os.path.exists(path) for path in found)
 
 
 def studies_here(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ SIGNED_AGAIN = ("sign the change", "correct an error", "quit")
 
 _AT_THE_END = ("WET-REVIEW-BLOCKED", "WET-REVIEW-CRITICAL", "WET-REVIEW-FIELD", "WET-REVIEW-SIGNED")
 """What stands against signing, and is for the end."""
+_TOLD = {"to": "Told to", "by": "Told by", "at": "When (2026-01-31T14:05)", "how": "How (telephone, in person, ...)"}
 _RECORD = "to whom, by whom, when (2026-01-31T14:05) and how"
 
 
@@ -48,13 +49,14 @@ Attempt = Callable[["Answers"], object]
 """Makes the next version of what was answered so far, without keeping it; raises what refuses it."""
 
 
-async def walk(report: Report, asker: Asker, attempt: Attempt) -> Answers:
+async def walk(report: Report, asker: Asker, attempt: Attempt, *, by: str = "") -> Answers:
     """Go through a report with its reader.
 
     Args:
         report: The report.
         asker: Who asks.
         attempt: What refuses an answer is shown, and asked about again.
+        by: The reader, who most likely told of a critical result.
 
     Raises:
         ReviewError: `WET-REVIEW-NOTHING`, the reader left without doing anything; what makes the end impossible.
@@ -74,7 +76,7 @@ async def walk(report: Report, asker: Asker, attempt: Attempt) -> Answers:
 
         _taken(asker, answers, Add(place=place.strip(), text=words.strip()), attempt)
     for result in report.critical:
-        await tell(result, asker, answers, attempt)
+        await tell(result, asker, answers, attempt, by=by)
     return await _end(report, asker, answers, attempt)
 
 
@@ -92,15 +94,15 @@ async def tell(result: CriticalResult, asker: Asker, answers: Answers, attempt: 
 
     if not result.communication.missing:
         return
+    now = datetime.now().astimezone().isoformat(timespec="minutes")
+    likely = {"by": by, "at": now} if by else {}
     while True:
         asker.show(Text(f"Critical result: {result.name}. Who was told?", "bold red"))
-        now = datetime.now().astimezone().isoformat(timespec="minutes")
         given = {}
-        for name, initial in (("to", ""), ("by", by), ("at", now if by else ""), ("how", "")):
-            if name not in result.communication.missing:
-                continue
-            if said := await _asked(asker, name, initial=initial):
+        for name in result.communication.missing:
+            if said := await _asked(asker, _TOLD[name], initial=likely.get(name, "")):
                 given[name] = said
+        likely = {**likely, **given}
         if not given.keys() - {"by", "at"}:
             return
         try:

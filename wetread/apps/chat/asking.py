@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from wetread.apps.chat.ids import as_id
 from wetread.errors import InputError, ReadingError, ReviewError
-from wetread.yamlfile import nearest
 
 if TYPE_CHECKING:
     from wetread.apps.chat.desk import Desk
@@ -65,7 +64,8 @@ def one_id(words: str, there: Sequence[str], what: str) -> str:
         raise wrong(f"Which {what}?", known)
     id = as_id(words)
     if id is None or id not in there:
-        raise wrong(f"There is no {what} {words.strip()[:40]}.", nearest(words.strip().upper(), list(there)) or known)
+        name = words.strip()[:40] if id is None else id
+        raise wrong(f"There is no {name}." if name.startswith(what) else f"There is no {what} {name}.", known)
     return id
 
 

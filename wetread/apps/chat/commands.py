@@ -6,6 +6,7 @@ event loop of the dialogue and are imported when they are asked for.
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,6 @@ from wetread.apps.chat.completing import Completes
 from wetread.apps.chat.desk import Desk
 from wetread.apps.chat.ids import bare
 from wetread.errors import InputError, WetreadError
-from wetread.yamlfile import nearest
 
 _LOG = logging.getLogger("wetread.chat")
 
@@ -278,8 +278,7 @@ async def perform(desk: Desk, line: str) -> None:
     name, words = read(line)
     command = COMMANDS.get({"": "help", "?": "help", "exit": "quit"}.get(name, name))
     if command is None:
-        hint = nearest(name, list(COMMANDS)) or "/help lists them."
-        desk.screen.show(failure(InputError("WET-INPUT-OPTION", f"There is no command /{name[:40]}.", hint)))
+        desk.screen.show(failure(unknown(name)))
         return
     if command.changes and desk.dialogue is not None and desk.dialogue.busy:
         desk.screen.show(
@@ -310,6 +309,13 @@ def complete(desk: Desk, line: str) -> list[Completion]:
         return []
     found_words = command.completes(desk, words)
     return [Completion(word.text, -word.replaces, word.meaning) for word in found_words]
+
+
+def unknown(name: str) -> InputError:
+    """That there is no such command, and the nearest one."""
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"Did you mean /{close[0]}?" if close else "/help lists them."
+    return InputError("WET-INPUT-OPTION", f"There is no command /{name[:40]}.", hint)
 
 
 def help_rows() -> list[tuple[str, str]]:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from rich.text import Text
 
 from wetread.apps.chat.asking import conversation, paths_of, wrong
 from wetread.apps.chat.completing import named_models
+from wetread.apps.chat.markdownish import CITED
 from wetread.apps.chat.measuring import arguments_of
 from wetread.apps.chat.views import note
 from wetread.apps.chat.views_evidence import evidence_card
-from wetread.apps.chat.views_tables import agents_table, models_table, templates_table, tools_table
+from wetread.apps.chat.views_tables import agents_table, image_line, models_table, templates_table, tools_table
 from wetread.errors import InputError
+from wetread.vocabulary import View
 
 if TYPE_CHECKING:
     from wetread.apps.chat.desk import Desk
@@ -57,8 +60,9 @@ async def do_prior(desk: Desk, words: str) -> None:
     known = {image.handle for image in old.images}
     for image in study.images:
         if image.handle not in known:
-            when = f", {image.days_before} days before" if image.days_before is not None else ""
-            desk.screen.show(note(f"Added [{image.handle}]: {image.modality} {image.view.value}, {image.role}{when}."))
+            desk.screen.show(Text.assemble("Added ", (f"[{image.handle}] ", CITED), image_line(image)))
+            if image.view is View.UNKNOWN:
+                desk.screen.show(note("Without a view it is not compared: name it in a study.yaml.", "yellow"))
     if texts:
         desk.screen.show(note("Added the prior report. What it says is text from outside: data, never instruction."))
     for warning in study.warnings:

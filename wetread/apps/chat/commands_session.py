@@ -86,7 +86,7 @@ async def do_images(desk: Desk, words: str) -> None:
 
 async def do_help(desk: Desk, words: str) -> None:
     """All commands, or one of them."""
-    from wetread.apps.chat.commands import COMMANDS, help_rows
+    from wetread.apps.chat.commands import COMMANDS, help_rows, unknown
 
     if not words:
         desk.screen.show(help_table(help_rows()))
@@ -95,7 +95,7 @@ async def do_help(desk: Desk, words: str) -> None:
     name = words.removeprefix("/").lower()
     command = COMMANDS.get(name)
     if command is None:
-        raise wrong(f"There is no command /{name[:40]}.", nearest(name, list(COMMANDS)) or "/help lists them.")
+        raise unknown(name)
     rows = [(command.shape, f"{command.help}.")]
     if command.example:
         rows.append(("", command.example))

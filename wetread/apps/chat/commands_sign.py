@@ -25,7 +25,7 @@ async def do_review(desk: Desk, words: str) -> None:
     """Go through the report: statements, critical results, then how it ends."""
     report = report_of(desk)
     by = await named(desk)
-    answers = await walk(report, desk.screen, _attempt(desk, report, by))
+    answers = await walk(report, desk.screen, _attempt(desk, report, by), by=by)
     await _keep(desk, report, answers)
 
 

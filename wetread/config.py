@@ -163,6 +163,8 @@ class Settings(Value):
     store: str | None = Field(default=None, repr=False)
     """Where reports are kept: a file, or a URL, which may hold a password."""
     dicomweb: DicomWebSettings = DicomWebSettings()
+    reader: str | None = Field(default=None, max_length=120)
+    """The name of the person who reads, as it stands on what they change and sign."""
 
     @field_validator("model")
     @classmethod
@@ -231,6 +233,7 @@ VARIABLES: tuple[str, ...] = (
     "WETREAD_MODEL",
     "WETREAD_LIBRARY",
     "WETREAD_STORE",
+    "WETREAD_READER",
     "WETREAD_FHIR_TOKEN",
     *_DICOMWEB_VARIABLES.values(),
     *(names[""] for names in _MODEL_VARIABLES.values()),
@@ -269,6 +272,7 @@ class _File(Value):
     library: str | None = None
     store: str | None = None
     dicomweb: _DicomWebTable = _DicomWebTable()
+    reader: str | None = None
 
 
 def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -295,7 +299,7 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.en
         if settings is not None:
             endpoints[name] = settings
     found: dict[str, tuple[Any, str]] = {}
-    for field in ("model", "library", "store", *_MODEL_VARIABLES):
+    for field in ("model", "library", "store", "reader", *_MODEL_VARIABLES):
         value = getattr(file, field)
         if value is not None:
             if field == "library" or (field == "store" and "://" not in value):
@@ -307,6 +311,8 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.en
         found["library"] = (Path(env["WETREAD_LIBRARY"]), "WETREAD_LIBRARY")
     if "WETREAD_STORE" in env:
         found["store"] = (env["WETREAD_STORE"], "WETREAD_STORE")
+    if "WETREAD_READER" in env:
+        found["reader"] = (env["WETREAD_READER"], "WETREAD_READER")
     kind = str(found.get("model", ("protocol", ""))[0]).partition(":")[0]
     for field, names in _MODEL_VARIABLES.items():
         own, vendors = names[""], names.get(kind, "")

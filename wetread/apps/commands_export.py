@@ -96,8 +96,8 @@ def source_of(
         yield Source(study, ImageBank(study), artifacts, named.paths[0], workspace, identity)
 
 
-def formats_of(text: str) -> list[str]:
-    """The formats that `--to` names.
+def formats_of(text: str, option: str = "--to") -> list[str]:
+    """The formats that a text with commas names.
 
     Raises:
         InputError: `WET-INPUT-OPTION`, there is no such format.
@@ -108,7 +108,7 @@ def formats_of(text: str) -> list[str]:
     for name in wanted or [""]:
         if name not in FORMATS:
             known = f"There are: {', '.join(FORMATS)}."
-            raise InputError("WET-INPUT-OPTION", f"--to: there is no format {name[:40]!r}.", known)
+            raise InputError("WET-INPUT-OPTION", f"{option}: there is no format {name[:40]!r}.", known)
     return wanted
 
 

@@ -46,7 +46,7 @@ def check_folder(folder: Path) -> None:
     elif not os.access(there, os.W_OK | os.X_OK):
         why = "its rights do not allow it"
     if why is not None:
-        raise InputError("WET-INPUT-OUT", f"{folder} cannot be written ({why}).", "Name another folder with --out.")
+        raise InputError("WET-INPUT-OUT", f"{folder} cannot be written ({why}).", "Name another folder.")
 
 
 async def write_files(session: Session, folder: Path, workspace: Path | None = None) -> list[str]:

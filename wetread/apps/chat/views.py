@@ -30,6 +30,7 @@ from wetread.events import (
     ToolFinished,
     ToolStarted,
     TurnEnded,
+    TurnStarted,
 )
 from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.plain import listed, shown
@@ -61,7 +62,7 @@ __all__ = [
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 """What turns before a call that runs."""
 
-ORCHESTRATOR = "orchestrator"
+ORCHESTRATOR, READER = "orchestrator", "reader"
 
 _SIGNS = {
     "ok": ("✓", "green"),
@@ -267,7 +268,7 @@ class CallLine:
         right.append(f" {_time(self.seconds):>6}", "not bold dim default")
         room = options.max_width - 2 - right.cell_len - 1
         text = Text()
-        if self.agent != ORCHESTRATOR:
+        if self.agent not in (ORCHESTRATOR, READER):
             text.append(f"{shown(self.agent)} › ", "dim")
         text.append(shown(self.tool), "bold")
         if self.what_for:
@@ -291,17 +292,20 @@ class CallLine:
 class Story:
     """What of a conversation stays on the screen for good, event by event: live, and when it is played again.
 
-    Pieces of text are gathered until something else comes; `flush` gives what is left.
+    Pieces of text are gathered until something else comes; `flush` gives what is left. What specialists write is for
+    who asked them.
     """
 
     def __init__(self) -> None:
         self._started: dict[str, ToolStarted] = {}
         self._text = ""
+        self._told = False
 
     def __call__(self, event: Event) -> list[RenderableType]:
         """What to show of an event, in order."""
         if isinstance(event, TextDelta):
-            self._text += event.text
+            if event.agent == ORCHESTRATOR:
+                self._text += event.text
             return []
         if isinstance(event, ToolStarted):
             self._started[event.call] = event
@@ -321,14 +325,25 @@ class Story:
                 found.append(said(event.answer) if event.answer is not None else note("Skipped.", "dim"))
             case ReportReady():
                 found.append(report_line(event.report))
+            case TurnStarted():
+                self._told = False
             case TurnEnded():
+                if event.text.strip() and not self._told:
+                    found.append(_indented(event.text))
                 found.append(turn_end(event))
         return found
 
     def flush(self) -> list[RenderableType]:
         """The text that was gathered, if there is any."""
         text, self._text = self._text, ""
-        return [Padding(markdownish(text), (0, 0, 0, 2))] if text.strip() else []
+        if not text.strip():
+            return []
+        self._told = True
+        return [_indented(text)]
+
+
+def _indented(text: str) -> RenderableType:
+    return Padding(markdownish(text), (0, 0, 0, 2))
 
 
 def _time(seconds: float) -> str:

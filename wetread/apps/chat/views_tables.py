@@ -61,7 +61,7 @@ def welcome(
     parts += [head, Text(DISCLAIMER, "dim"), Text()]
     grid = _grid(2)
     for image in study.images:
-        grid.add_row(Text(f"[{image.handle}]", f"{CITED} not dim"), _image(image))
+        grid.add_row(Text(f"[{image.handle}]", f"{CITED} not dim"), image_line(image))
     person = [f"{study.age_years} years" if study.age_years is not None else "", study.sex or ""]
     if any(person):
         grid.add_row("patient", Text(", ".join(filter(None, person))))
@@ -212,9 +212,11 @@ def _cost(title: str, cost: Cost) -> RenderableType:
     return Group(head, grid)
 
 
-def _image(image: StudyImage) -> Text:
+def image_line(image: StudyImage) -> Text:
+    """An image in a few words: modality, view, size, how long before, and what a reader should know of it."""
     view = "view not known" if image.view.value == "unknown" else image.view.value
-    text = Text(f"{shown(image.modality)} {view}")
+    modality = "" if image.modality == "unknown" else f"{shown(image.modality)} "
+    text = Text(f"{modality}{view}")
     text.append(f" · {image.columns} x {image.rows}", "dim")
     if image.role == "prior":
         text.append(f" · prior{_before(image.days_before, ', ')}", "yellow")

@@ -210,6 +210,6 @@ def write_files(files: Iterable[ExportedFile], folder: Path) -> list[Path]:
                 part.unlink(missing_ok=True)
     except OSError as error:
         raise ExportError(
-            "WET-EXPORT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder with --out."
+            "WET-EXPORT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder."
         ) from None
     return [path for _, path, _ in ready]

@@ -9,70 +9,42 @@ async with await Dialogue.begin(study, sources, store=store, folder=folder) as d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 from pydantic import JsonValue
 
-from wetread.agents.budget import Budget
 from wetread.agents.chat import ChatModel
-from wetread.dialogue.answers import RememberedEndpoints
+from wetread.agents.protocol import PROTOCOL
+from wetread.dialogue.answers import RememberedEndpoints, sweep
 from wetread.dialogue.kept import Kept, read_kept
+from wetread.dialogue.line import Line
 from wetread.dialogue.log import SessionLog
-from wetread.errors import InputError, ReadingError, ReviewError
-from wetread.events import Event, Notice, QuestionAnswered, QuestionAsked, ReportReady
+from wetread.dialogue.proposals import NO, YES, action, wording
+from wetread.dialogue.questions import Questions
+from wetread.dialogue.sources import Sources
+from wetread.dialogue.turn import Turn
+from wetread.errors import InputError, ReadingError, ReviewError, StoreError, WetreadError
+from wetread.events import Event, Notice, QuestionAsked, ReportReady, ToolFinished
 from wetread.imaging.bank import ImageBank
-from wetread.messages import ChatMessage
 from wetread.reports.model import Report
+from wetread.reports.states import SIGNED
 from wetread.reports.template import check_study, choose_template, load_template
-from wetread.review import Action, Add, Edit, Reject, conclude, follow_on, take_back
+from wetread.review import Action, conclude, follow_on, take_back
 from wetread.review.conclude import Outcome, person
-from wetread.session import Mode, Session, SessionState
+from wetread.session import Session, SessionState, warm
 from wetread.store import Store
-from wetread.store.journal import Indicated, JournalEntry, Opened, ReportKept, Said
+from wetread.store.journal import NO_EVENTS, Indicated, JournalEntry, Opened, TakenBack
 from wetread.study import Study
-from wetread.tools.base import Tool, current_call
-from wetread.tools.endpoints.port import EndpointPort
+from wetread.tools.base import current_call
 from wetread.tools.person import About, Decided, Proposal
-from wetread.tools.registry import person_tools
+from wetread.tools.study_context import MAX_ORDER_CHARS
 
-if TYPE_CHECKING:
-    from wetread.insight.library import CaseLibrary
-
-YES, NO = "yes", "no"
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What a dialogue works with. Who makes it closes it.
-
-    Attributes:
-        endpoints: The imaging models.
-        models: Makes a chat model by name, for one that is not the session's own; the dialogue closes what it made.
-        model: The chat model; None for the protocol.
-        library: Earlier cases for retrieval.
-        workspace: Folder with agents, prompts and templates of a user's own.
-        budget: Limits of each turn.
-        modes: What a reader must not overlook.
-        now: The clock for what stands on the report.
-        scrub: Takes what identifies the patient out of what a person types.
-        tools: Tools beside the built-in ones; by default those by which an agent reaches the person.
-    """
-
-    endpoints: EndpointPort
-    models: Callable[[str], ChatModel]
-    model: ChatModel | None = None
-    library: CaseLibrary | None = None
-    workspace: Path | None = None
-    budget: Budget = field(default_factory=Budget)
-    modes: tuple[Mode, ...] = ()
-    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-    scrub: Callable[[str], str] = field(default=lambda text: text)
-    tools: tuple[Tool[Any], ...] = field(default_factory=person_tools)
+__all__ = ["NO", "YES", "Dialogue", "Sources"]
 
 
 class Dialogue:
@@ -90,12 +62,11 @@ class Dialogue:
         *,
         template: str,
         model: ChatModel | None,
+        images: ImageBank,
         kept: Kept | None = None,
     ) -> None:
         self.reader: str | None = None
         """The name of the person, once they gave it: who corrections are by."""
-        self.question: QuestionAsked | None = None
-        """What the person is asked just now."""
         self.kept = kept
         """What the store had of the session when it was opened again; None for a new one."""
         self.folder = folder
@@ -105,12 +76,14 @@ class Dialogue:
         self._model = model
         self._own_models: list[ChatModel] = []
         self._endpoints = RememberedEndpoints(sources.endpoints, folder / "answers")
-        self._answer: asyncio.Future[str | None] | None = None
-        self._asking = asyncio.Lock()
-        self._entries: asyncio.Queue[JournalEntry | None] | None = None
-        self._line = _line(kept.versions if kept else ())
-        self._safe = {one.sha256 for one in self._line}
-        self.session = self._open(study, template, model, ImageBank(study), kept.state if kept else SessionState())
+        self._questions = Questions()
+        self._turn: Turn | None = None
+        self._changing = asyncio.Lock()
+        self._closed = False
+        self._noticed: set[str] = set()
+        self._indication = kept.indication if kept else None
+        self._line = Line(kept.versions, kept.back) if kept else Line()
+        self.session = self._open(study, template, model, images, kept.state if kept else SessionState())
 
     @classmethod
     async def begin(
@@ -131,12 +104,16 @@ class Dialogue:
         """
         chosen = load_template(template or choose_template(study, sources.workspace), sources.workspace)
         check_study(chosen, study)
-        model = sources.model.name if sources.model is not None else "protocol"
+        images = ImageBank(study)
+        await _hashes(images, study)  # a study that cannot be read leaves no session behind
+        model = sources.model.name if sources.model is not None else PROTOCOL
         id = await asyncio.to_thread(
             lambda: store.sessions.begin(template=chosen.name, language_model=model, modes=sources.modes)
         )
-        made = cls(study, sources, SessionLog(store, id), folder / id, template=chosen.name, model=sources.model)
-        await made._note_opened()
+        await asyncio.to_thread(sweep, folder)
+        log = SessionLog(store, id)
+        made = cls(study, sources, log, folder / id, template=chosen.name, model=sources.model, images=images)
+        await made._keep([await made._opened(made.session)])
         return made
 
     @classmethod
@@ -150,6 +127,7 @@ class Dialogue:
 
         Raises:
             InputError: `WET-INPUT-STUDY`, it is another study.
+            ReadingError: `WET-READING-SESSION`, it was kept whole, such as by a reading that is no conversation.
             StoreError: there is no such session, or it cannot be read.
         """
         kept = await asyncio.to_thread(read_kept, store, id)
@@ -159,17 +137,23 @@ class Dialogue:
             )
         if kept.indication is not None:
             study = study.model_copy(update={"indication": kept.indication})
-        images = await _hashes(ImageBank(study), study)
-        if any(images.get(handle) != sha256 for handle, sha256 in kept.opened.images.items()):
-            raise InputError(
-                "WET-INPUT-STUDY",
-                "The images are not those that the session is about.",
-                "Name the study it began with.",
-            )
+        images = ImageBank(study)
+        hashes = await _hashes(images, study)
+        if any(hashes.get(handle) != sha256 for handle, sha256 in kept.opened.images.items()):
+            raise _another_study()
+        await asyncio.to_thread(sweep, folder, but=id)
         log = SessionLog(store, id, number=kept.number)
-        template = kept.opened.template
-        made = cls(study, sources, log, folder / id, template=template, model=sources.model, kept=kept)
-        await made._note_opened()
+        made = cls(
+            study,
+            sources,
+            log,
+            folder / id,
+            template=kept.opened.template,
+            model=sources.model,
+            images=images,
+            kept=kept,
+        )
+        await made._keep([await made._opened(made.session)])
         return made
 
     @property
@@ -180,111 +164,119 @@ class Dialogue:
     @property
     def report(self) -> Report | None:
         """The latest version of the report; None before the first."""
-        return self._line[-1] if self._line else None
+        return self._line.latest
+
+    @property
+    def question(self) -> QuestionAsked | None:
+        """What the person is asked just now."""
+        return self._questions.open
 
     @property
     def busy(self) -> bool:
         """Whether a turn is running."""
-        return self._entries is not None
+        return self._turn is not None
+
+    async def warm(self) -> None:
+        """Load what the first turn loads, while the person still types. A turn does it by itself."""
+        await warm()
 
     # a turn
 
     def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn; each event is on the disk before it is given.
 
+        Where the report was changed elsewhere meanwhile, that version is told first. Leaving the iteration early
+        cancels the turn; what it told until then is kept all the same.
+
         Raises:
             ReadingError: `WET-READING-BUSY`, a turn is running; what else ends a turn, see `Session.send`.
-            StoreError: something could not be kept: the turn was ended, and what was not kept was not told.
+            StoreError: something could not be kept: the turn was ended, and what was not kept was not told. All but a
+                report is kept with what comes next, once it can be.
         """
-        return self._turn(lambda: self.session.send(self._sources.scrub(text)))
+        said = self._sources.scrub(text)
+        return self._follow(lambda session: session.send(said))
 
     def call(self, tool: str, arguments: Mapping[str, JsonValue], *, said: str) -> AsyncIterator[Event]:
         """Have one tool work for the person, and follow it; kept, told and cancelled as a turn.
 
         Args and raises: see `Session.call`.
         """
-        return self._turn(lambda: self.session.call(tool, arguments, said=self._sources.scrub(said)))
+        words = self._sources.scrub(said)
+        return self._follow(lambda session: session.call(tool, arguments, said=words))
 
-    async def _turn(self, begin: Callable[[], AsyncIterator[Event]]) -> AsyncIterator[Event]:
-        if self.busy:
-            raise ReadingError("WET-READING-BUSY", "A turn is running.", "Follow it to its end, or cancel it, first.")
-        entries: asyncio.Queue[JournalEntry | None] = asyncio.Queue()
-        self._entries = entries
-        self.session.heard = lambda message: entries.put_nowait(Said(message=message))
-        turn = asyncio.create_task(self._follow(begin(), entries))
-        turn.add_done_callback(lambda _: entries.put_nowait(None))
+    async def _follow(self, work: Callable[[Session], AsyncIterator[Event]]) -> AsyncIterator[Event]:
+        self._idle()
+        turn = self._turn = Turn(self._heed)
+        self._noticed.clear()
         try:
+            async with self._changing:
+                newer = await self._catch_up()
+            if newer is not None:
+                yield ReportReady(report=newer)
+            turn.begin(self.session, work)
             ended = False
             while not ended:
-                batch = [await entries.get()]
-                while not entries.empty():
-                    batch.append(entries.get_nowait())
-                ended = None in batch
-                told = [one for one in batch if one is not None]
+                told, ended = await turn.next()
                 await self._keep(told)
                 for entry in told:
-                    if isinstance(entry, ReportReady):
-                        self._push(entry.report)
-                    if not isinstance(entry, Said | Indicated | Opened | ReportKept):
+                    if not isinstance(entry, NO_EVENTS):
                         yield entry
-            await turn
+            turn.check()
         finally:
-            self.session.heard = _nobody
-            if not turn.done():
-                turn.cancel()
-                await asyncio.wait({turn})
-            self._entries = None
-            self._fall_back()
+            await self._finish(turn)
 
     def cancel(self) -> None:
         """End the running turn now; its events still come to their end. Nothing happens where none is running."""
-        self.session.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
 
     def answer(self, text: str | None) -> None:
         """Answer the question that is open; None skips it. Nothing happens where none is."""
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(None if text is None else self._sources.scrub(text))
+        self._questions.answer(None if text is None else self._sources.scrub(text))
 
     # the person, as tools reach them
 
     async def ask(self, question: str, *, options: tuple[str, ...] = (), about: About = "other") -> str | None:
         """Ask the person for an agent; see `tools.person.Person`."""
-        answer = await self._put(
-            QuestionAsked(agent=current_call().agent, question=question, options=options, about=about)
-        )
-        if about == "indication" and answer:
+        asked = QuestionAsked(agent=current_call().agent, question=question, options=options, about=about)
+        answer = await self._questions.put(asked, self.session)
+        if about == "indication" and answer and self._turn is not None:
+            answer = self._indication = answer[:MAX_ORDER_CHARS]
             reading = self.session.reading
             reading.study = reading.study.model_copy(update={"indication": answer})
-            if self._entries is not None:
-                self._entries.put_nowait(Indicated(text=answer))
+            self._turn.put(Indicated(text=answer))
         return answer
 
     async def propose(self, proposal: Proposal) -> Decided:
         """Put a change before the person for an agent; what they accept is their own edit."""
-        report = self.report
+        report, session = self.report, self.session
         if report is None:
             return Decided(accepted=False, message="There is no report yet.")
         agent = current_call().agent
-        asked = QuestionAsked(agent=agent, question=_wording(proposal, report), options=(YES, NO), about="proposal")
-        answer = await self._put(asked)
+        asked = QuestionAsked(agent=agent, question=wording(proposal, report), options=(YES, NO), about="proposal")
+        answer = await self._questions.put(asked, session)
         if (answer or "").strip().lower() not in (YES, "y"):
             return Decided(accepted=False, message="The reader declined.")
         while self.reader is None:
-            name = await self._put(QuestionAsked(agent=agent, question="Your name, for the record?"))
+            name = await self._questions.put(QuestionAsked(agent=agent, question="Your name, for the record?"), session)
             if not (name or "").strip():
                 return Decided(accepted=False, message="The reader gave no name, so nothing was changed.")
             try:
                 self.reader = person(name or "", report)
             except ReviewError as error:
-                self.session.reading.emit(Notice(code=error.code, message=str(error)))
+                session.reading.emit(Notice(code=error.code, message=str(error)))
         try:
-            version = self._concluded([_action(proposal)], "keep", None)
+            version = self._concluded([action(proposal)], "keep", None)
         except ReviewError as error:
             return Decided(accepted=False, message=str(error))
-        self.session.adopt(version)
-        self._push(version)
-        self.session.reading.emit(ReportReady(report=version))
-        return Decided(accepted=True, message=f"Done: version {version.version} has the reader's change.")
+        reading = session.reading
+        stale = reading.rounds > 0
+        reading.rounds, reading.accepted = 0, False
+        session.adopt(version)
+        self._line.push(version)
+        reading.emit(ReportReady(report=version))
+        again = " The draft that you submitted does not have it: submit it again." if stale else ""
+        return Decided(accepted=True, message=f"Done: version {version.version} has the reader's change.{again}")
 
     # corrections
 
@@ -300,12 +292,15 @@ class Dialogue:
         Raises:
             ReviewError: it cannot be done; `WET-REVIEW-NAME`, the reader gave no name.
             ReadingError: `WET-READING-BUSY`, a turn is running; `WET-READING-NONE`, there is no report.
-            StoreError: it cannot be kept; nothing was changed.
+            StoreError: it cannot be kept; nothing was changed. `WET-STORE-CONFLICT`: the report was changed elsewhere;
+                that version is in hand now.
         """
         self._idle()
-        version = self._concluded(actions, outcome, override)
-        await self._take(version)
-        self._push(version)
+        async with self._changing:
+            await self._current()
+            version = self._concluded(actions, outcome, override)
+            await self._keep([ReportReady(report=version)])
+            self.session.adopt(version)
         return version
 
     async def undo(self) -> Report:
@@ -316,13 +311,16 @@ class Dialogue:
             ReadingError, StoreError: see `correct`.
         """
         self._idle()
-        latest = self._latest()
-        if len(self._line) < 2:
-            raise ReviewError("WET-REVIEW-NOTHING", "There is nothing to take back.")
-        earlier = self._line[-2]
-        version = take_back(latest, earlier, by=self._named(), at=datetime.now(UTC))
-        await self._take(version)
-        self._line[-2:] = [version]
+        async with self._changing:
+            await self._current()
+            latest, earlier = self._latest(), self._line.before
+            if earlier is None:
+                raise ReviewError("WET-REVIEW-NOTHING", "There is nothing to take back.")
+            version = take_back(latest, earlier, by=self._named(), at=datetime.now(UTC))
+            back = TakenBack(sha256=version.sha256, to=earlier.sha256)
+            await self._log.keep([ReportReady(report=version), back], self.session.artifacts)
+            self._line.take_back(version)
+            self.session.adopt(version)
         return version
 
     # what it is read with
@@ -331,45 +329,63 @@ class Dialogue:
         """Go on with another chat model, report template, or study (the same one, with priors).
 
         Raises:
-            ConfigError, InputError: it cannot be used; all stays as it was.
+            ConfigError: it cannot be used; all stays as it was.
+            InputError: the same; `WET-INPUT-STUDY`, it is another study, or has another image where tools have looked.
             ReadingError: `WET-READING-BUSY`.
+            StoreError: it cannot be kept; all stays as it was.
         """
         self._idle()
-        old = self.session
-        chosen = self._model if model is None else self._sources.models(model)
-        images = old.images if study is None else ImageBank(study)
-        state = SessionState(
-            transcript=old.transcript,
-            evidence=tuple(old.ledger),
-            issued=old.ledger.issued,
-            artifacts=old.artifacts,
-            report=old.report,
-            turns=old.turns,
-        )
-        try:
+        async with self._changing:
+            old = self.session
+            if study is not None and study.indication is None and self._indication is not None:
+                study = study.model_copy(update={"indication": self._indication})
+            images = old.images if study is None else ImageBank(study)
             if study is not None:
-                # what tools were told of the study before may be another answer now; endpoints know what they said
-                self._endpoints = RememberedEndpoints(self._sources.endpoints, self.folder / "answers")
-            new = self._open(study or old.study, template or old.template.name, chosen, images, state)
-        except BaseException:
+                await self._check_same(study, images)
+            chosen = self._model if model is None else self._sources.models(model)
+            state = SessionState(
+                transcript=old.transcript,
+                evidence=tuple(old.ledger),
+                issued=old.ledger.issued,
+                artifacts=old.artifacts,
+                report=old.report,
+                turns=old.turns,
+            )
+            remembered = self._endpoints
+            try:
+                if study is not None:
+                    # tools may say something else of it now; endpoints know what they said
+                    self._endpoints = RememberedEndpoints(self._sources.endpoints, self.folder / "answers")
+                new = self._open(study or old.study, template or old.template.name, chosen, images, state)
+                await self._keep([await self._opened(new)])
+            except BaseException:
+                self._endpoints = remembered
+                if model is not None and chosen is not None:
+                    await chosen.aclose()
+                raise
+            if study is None:
+                new.reading.shared = old.reading.shared
+            before, self._model, self.session = self._model, chosen, new
             if model is not None and chosen is not None:
-                await chosen.aclose()
-            raise
-        if study is None:
-            new.reading.shared = old.reading.shared
-        if model is not None and chosen is not None:
-            self._own_models.append(chosen)
-        self._model, self.session = chosen, new
-        await old.aclose()
-        await self._note_opened()
+                self._own_models.append(chosen)
+            await old.aclose()
+            if before is not chosen and before in self._own_models:
+                self._own_models.remove(before)
+                await before.aclose()
 
     async def aclose(self) -> None:
-        """End a running turn, and let go of what only a crash would have needed."""
+        """End a running turn, keep what it told, and let go of what nobody needs any more."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._turn is not None:
+            await self._finish(self._turn)
         await self.session.aclose()
         for model in self._own_models:
             await model.aclose()
-        await asyncio.to_thread(self._log.close)
-        await asyncio.to_thread(self._endpoints.forget)
+        await self._log.close()
+        if self.report is not None and self.report.status in SIGNED:
+            await asyncio.to_thread(self._endpoints.forget)
 
     async def __aenter__(self) -> Self:
         return self
@@ -401,52 +417,66 @@ class Dialogue:
             carry=self._carry,
         )
 
-    async def _follow(self, events: AsyncIterator[Event], entries: asyncio.Queue[JournalEntry | None]) -> None:
-        """Give on what the session tells; it tells all of it, also where nobody listens any more."""
-        async for event in events:
-            entries.put_nowait(event)
+    def _heed(self, event: Event) -> None:
+        if isinstance(event, ToolFinished):
+            self._endpoints.ended(event.call, useless=event.status == "failed")
 
     async def _keep(self, entries: Sequence[JournalEntry]) -> None:
         await self._log.keep(entries, self.session.artifacts)
-        self._safe.update(one.report.sha256 for one in entries if isinstance(one, ReportReady))
+        for entry in entries:
+            if isinstance(entry, ReportReady):
+                self._line.push(entry.report)
+                self._line.kept(entry.report)
 
-    def _push(self, version: Report) -> None:
-        if not self._line or self._line[-1].sha256 != version.sha256:
-            self._line.append(version)
-
-    def _fall_back(self) -> None:
-        """Let go of versions that could not be kept: the report in hand is the last that was."""
-        if any(one.sha256 not in self._safe for one in self._line) or (
-            self.session.report is not None and self.session.report.sha256 not in self._safe
-        ):
-            self._line = [one for one in self._line if one.sha256 in self._safe]
+    async def _finish(self, turn: Turn) -> None:
+        """The end of a turn, however it came: nothing of it is left running, and what it told is kept if it can be."""
+        left = await turn.end()
+        with contextlib.suppress(WetreadError):  # whoever follows has had the error already, or has left
+            await self._keep(left)
+        # the report in hand is the last that was kept
+        self._line.drop_unkept()
+        if not self._line.is_kept(self.session.report):
             self.session.report = self.session.reading.report = self.report
+        if self._turn is turn:
+            self._turn = None
 
-    async def _note_opened(self) -> None:
-        session = self.session
-        study = session.study
-        opened = Opened(
+    async def _catch_up(self) -> Report | None:
+        """Keep what was left, and take up what others have made of the report; the newest version of those."""
+        await self._log.keep([], self.session.artifacts)
+        latest = self.report
+        newer = [] if latest is None else await self._log.newer(latest)
+        for version in newer:
+            self._line.push(version)
+            self._line.kept(version)
+            self.session.adopt(version)
+        return newer[-1] if newer else None
+
+    async def _current(self) -> None:
+        """Refuse a change of what the person has not seen."""
+        if await self._catch_up() is not None:
+            raise StoreError(
+                "WET-STORE-CONFLICT",
+                "The report was changed elsewhere meanwhile; that version is in hand now.",
+                "Look at it, and repeat what is still to be done.",
+            )
+
+    async def _opened(self, session: Session) -> Opened:
+        return Opened(
             template=session.template.name,
             model=session.reading.language_model,
             modes=session.reading.modes,
-            images=await _hashes(session.images, study),
+            images=await _hashes(session.images, session.study),
         )
-        await self._keep([opened])
 
-    async def _put(self, question: QuestionAsked) -> str | None:
-        """Put one question; the turn's clock stands still until it is answered."""
-        emit = self.session.reading.emit
-        with self.session.waiting():
-            async with self._asking:
-                self._answer = asyncio.get_running_loop().create_future()
-                self.question = question
-                emit(question)
-                try:
-                    answer = await self._answer
-                finally:
-                    self.question, self._answer = None, None
-        emit(QuestionAnswered(question=question.question, answer=answer))
-        return answer
+    async def _check_same(self, study: Study, images: ImageBank) -> None:
+        """Whether it is the study that is read: the same images, and no other one where tools have looked."""
+        old = self.session
+        there, had = await _hashes(images, study), await _hashes(old.images, old.study)
+        looked_at = {handle for one in old.ledger for handle in one.inputs}
+        for image in old.study.images:
+            same = there.get(image.handle) == had[image.handle]
+            if not same and (image.role == "current" or image.handle in looked_at):
+                raise _another_study()
 
     def _carry(self, draft: Report) -> Report:
         """What follows on the report in hand when an agent has drafted anew."""
@@ -454,9 +484,17 @@ class Dialogue:
         if latest is None:
             return draft
         session = self.session
-        redraft = follow_on(draft, latest, template=session.template, reserve=session.ledger.reserve)
+        redraft = follow_on(
+            draft,
+            latest,
+            template=session.template,
+            reserve=session.ledger.reserve,
+            earlier=self._line.versions[:-1],
+        )
         for line in redraft.kept:
-            session.reading.emit(Notice(code="WET-REVIEW-KEPT", message=line))
+            if line not in self._noticed:
+                self._noticed.add(line)
+                session.reading.emit(Notice(code="WET-REVIEW-KEPT", message=line))
         return redraft.report
 
     def _concluded(self, actions: Sequence[Action], outcome: Outcome, override: str | None) -> Report:
@@ -473,10 +511,6 @@ class Dialogue:
             reader=session.ledger.reserve(),
         )
 
-    async def _take(self, version: Report) -> None:
-        await self._keep([ReportReady(report=version)])
-        self.session.adopt(version)
-
     def _latest(self) -> Report:
         if self.report is None:
             raise ReadingError("WET-READING-NONE", "There is no report yet.", "Have one drafted first.")
@@ -488,6 +522,8 @@ class Dialogue:
         return self.reader
 
     def _idle(self) -> None:
+        if self._closed:
+            raise ReadingError("WET-READING-CLOSED", "The session is closed.", "Open it again.")
         if self.busy:
             raise ReadingError("WET-READING-BUSY", "A turn is running.", "Wait for its end, or cancel it, first.")
 
@@ -496,43 +532,7 @@ async def _hashes(images: ImageBank, study: Study) -> dict[str, str]:
     return {image.handle: await images.sha256(image.handle) for image in study.images}
 
 
-def _line(versions: Sequence[Report]) -> list[Report]:
-    """The versions that can be taken back to, the latest last: those that were taken back are left out."""
-    line: list[Report] = []
-    for version in versions:
-        if len(line) > 1 and _says(version) == _says(line[-2]):
-            line.pop()
-            line[-1] = version
-        else:
-            line.append(version)
-    return line
-
-
-def _says(report: Report) -> tuple[object, ...]:
-    return report.findings, report.impression, report.recommendations, report.fields, report.status
-
-
-def _wording(proposal: Proposal, report: Report) -> str:
-    """A proposal as the person is asked about it."""
-    text = next((one.text for one in report.statements() if one.id == proposal.statement), "")
-    match proposal.do:
-        case "reject":
-            return f"Drop {proposal.statement}: {text}"
-        case "edit":
-            return f"Change {proposal.statement}: {text} → {proposal.text}"
-        case "add":
-            return f"Add under {proposal.place}: {proposal.text}"
-
-
-def _action(proposal: Proposal) -> Action:
-    match proposal.do:
-        case "reject":
-            return Reject(statement=proposal.statement or "")
-        case "edit":
-            return Edit(statement=proposal.statement or "", text=proposal.text or "")
-        case "add":
-            return Add(place=proposal.place or "", text=proposal.text or "")
-
-
-def _nobody(message: ChatMessage) -> None:
-    """Nobody listens between turns."""
+def _another_study() -> InputError:
+    return InputError(
+        "WET-INPUT-STUDY", "The images are not those that the session is about.", "Name the study it began with."
+    )

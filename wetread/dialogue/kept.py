@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from wetread.agents.spec import ORCHESTRATOR
 from wetread.agents.transcript import repaired
 from wetread.artifacts import ArtifactStore
 from wetread.events import Event, ToolFinished, ToolStarted, TurnEnded, TurnStarted
@@ -13,7 +14,7 @@ from wetread.messages import ChatMessage
 from wetread.reports.model import Report
 from wetread.session import SessionState
 from wetread.store import Store
-from wetread.store.journal import Indicated, JournalEntry, Opened, ReportKept, Said
+from wetread.store.journal import NO_EVENTS, Indicated, JournalEntry, Opened, ReportKept, Said, TakenBack
 from wetread.tools.base import ToolAnswer
 
 
@@ -28,6 +29,7 @@ class Kept:
         versions: The versions of its report, oldest first.
         indication: What a person said the exam is for.
         cut_off: Whether the last turn has no end: the process was killed while it ran.
+        back: Hash of each version that took others back to that of the one it went back to.
     """
 
     entries: tuple[JournalEntry, ...]
@@ -36,6 +38,7 @@ class Kept:
     versions: tuple[Report, ...]
     indication: str | None
     cut_off: bool
+    back: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -45,7 +48,7 @@ class Kept:
     @property
     def events(self) -> tuple[Event, ...]:
         """What happened, without messages and what the session was opened with."""
-        return tuple(one for one in self.entries if not isinstance(one, Opened | Said | ReportKept | Indicated))
+        return tuple(one for one in self.entries if not isinstance(one, NO_EVENTS))
 
 
 def read_kept(store: Store, session: str) -> Kept:
@@ -58,7 +61,8 @@ def read_kept(store: Store, session: str) -> Kept:
     finished = [one for one in entries if isinstance(one, ToolFinished)]
     versions = _versions(store, entries)
     report = versions[-1] if versions else None
-    evidence = {one.evidence.id: one.evidence for one in finished if one.evidence is not None}
+    evidence = _evidence(finished, versions)
+    turns = [one for one in entries if isinstance(one, TurnStarted | TurnEnded)]
     state = SessionState(
         transcript=_transcript(entries, finished),
         evidence=tuple(evidence.values()),
@@ -68,9 +72,8 @@ def read_kept(store: Store, session: str) -> Kept:
         answers=_answers(finished),
         artifacts=_artifacts(store, list(evidence.values())),
         report=report,
-        turns=sum(isinstance(one, TurnStarted) for one in entries),
+        turns=sum(isinstance(one, TurnStarted) for one in turns),
     )
-    turns = [one for one in entries if isinstance(one, TurnStarted | TurnEnded)]
     return Kept(
         entries=entries,
         state=state,
@@ -78,6 +81,7 @@ def read_kept(store: Store, session: str) -> Kept:
         versions=versions,
         indication=next((one.text for one in reversed(entries) if isinstance(one, Indicated)), None),
         cut_off=bool(turns) and isinstance(turns[-1], TurnStarted),
+        back={one.sha256: one.to for one in entries if isinstance(one, TakenBack)},
     )
 
 
@@ -89,22 +93,34 @@ def _versions(store: Store, entries: Sequence[JournalEntry]) -> tuple[Report, ..
     return tuple(store.reports.get(one.sha256) for one in store.reports.versions(kept[-1]))
 
 
+def _evidence(finished: Sequence[ToolFinished], versions: Sequence[Report]) -> dict[str, Evidence]:
+    """What tools found, and what persons saw: that stands in the versions they made alone. An id is used once."""
+    found = {one.evidence.id: one.evidence for one in finished if one.evidence is not None}
+    for version in reversed(versions):
+        for one in version.evidence:
+            found.setdefault(one.id, one)
+    return found
+
+
 def _transcript(entries: Sequence[JournalEntry], finished: Sequence[ToolFinished]) -> tuple[ChatMessage, ...]:
     """The messages, each tool use with its result. A result that came in the last moment has no message yet."""
     said = [one.message for one in entries if isinstance(one, Said)]
     answered = {message.tool_use_id for message in said if message.role == "tool"}
-    asked = {use.id for message in said for use in message.tool_uses}
-    late = {one.call: one for one in finished if one.answer and one.call in asked - answered}
-    failed = ("failed", "refused")
-    return repaired(
-        [
-            *said,
-            *(
-                ChatMessage(role="tool", text=one.answer, tool_use_id=call, failed=one.status in failed)
-                for call, one in late.items()
-            ),
-        ]
-    )
+    # specialists number their calls as they like
+    late = {
+        one.call: ChatMessage(
+            role="tool", text=one.answer, tool_use_id=one.call, failed=one.status in ("failed", "refused")
+        )
+        for one in finished
+        if one.agent == ORCHESTRATOR and one.answer and one.call not in answered
+    }
+    return repaired(_with_late(said, late))
+
+
+def _with_late(said: Sequence[ChatMessage], late: Mapping[str, ChatMessage]) -> Iterator[ChatMessage]:
+    for message in said:
+        yield message
+        yield from (late[use.id] for use in message.tool_uses if use.id in late)
 
 
 def _answers(finished: Sequence[ToolFinished]) -> tuple[ToolAnswer, ...]:

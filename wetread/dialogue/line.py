@@ -40,7 +40,7 @@ class Line:
 
     def push(self, version: Report) -> None:
         """A new version, kept or about to be."""
-        if self.latest is None or self.latest.sha256 != version.sha256:
+        if all(one.sha256 != version.sha256 for one in self._versions):
             self._versions.append(version)
 
     def take_back(self, version: Report) -> None:

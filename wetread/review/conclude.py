@@ -286,6 +286,12 @@ def _with_verdicts(before: Report, revised: Report, by: str, at: datetime, *, si
     return review.model_copy(update={"verdicts": (*review.verdicts, *derived)})
 
 
+def follows(report: Report, review: Review, evidence: str) -> VerdictWord | None:
+    """The verdict on an AI result that follows from what was done with the statements that cite it; None before all
+    of them were decided on."""
+    return _done_with([one.id for one in report.statements() if evidence in one.evidence], review, signing=False)
+
+
 def _done_with(statements: Sequence[str], review: Review, signing: bool) -> VerdictWord | None:
     actions = {id: decision.action if (decision := review.decision(id)) else None for id in statements}
     if not actions or (not signing and None in actions.values()):

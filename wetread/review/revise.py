@@ -15,7 +15,7 @@ from typing import Literal
 from wetread.errors import ReviewError
 from wetread.evidence import Evidence, ModelVersion, Observation
 from wetread.reports.critical import SECTION as CRITICAL_SECTION
-from wetread.reports.critical import CriticalList, built_in, communicated, critical_results, critical_section
+from wetread.reports.critical import built_in, communicated, critical_results, critical_section
 from wetread.reports.form import fill_in
 from wetread.reports.grounding import figures, opposing
 from wetread.reports.language import claims as claims_of
@@ -63,7 +63,7 @@ def revise(
         ReviewError: `WET-REVIEW-STATEMENT`, `-EVIDENCE`, `-PLACE`, `-FIELD`, `-CRITICAL`: there is no such thing, or
             it cannot take this; `WET-REVIEW-TWICE`; `WET-REVIEW-TEXT`, an empty text or a slot of nothing measured.
     """
-    desk = _Desk(report, by, at, reader)
+    desk = Desk(report, by, at, reader)
     told: list[Tell] = []
     fields: dict[str, str] = {}
     for action in actions:
@@ -85,17 +85,22 @@ def revise(
                 told.append(action)
     revised = desk.report(template)
     if fields:
-        revised = _filled(revised, fields, template)
-    return _critical(revised, told, template.critical if template else built_in())
+        revised = filled(revised, fields, template)
+    return with_critical(revised, told, template)
 
 
-class _Desk:
-    """The statements of a report while a reader works on them."""
+class Desk:
+    """The statements of a report while a reader works on them.
 
-    def __init__(self, report: Report, by: str, at: datetime, reader: str | None) -> None:
+    Args:
+        report: The version to start from.
+        by, at, reader: See `revise`; not needed where nothing new is written.
+    """
+
+    def __init__(self, report: Report, by: str = "", at: datetime | None = None, reader: str | None = None) -> None:
         self._report = report
         self._by = by
-        self._at = at
+        self._at = at or report.created
         self._ledger = {evidence.id: evidence for evidence in report.evidence}
         self._reader = reader or f"E{max((int(id[1:]) for id in self._ledger), default=0) + 1}"
         self._statements: dict[str, Statement] = {one.id: one for one in report.statements()}
@@ -104,6 +109,8 @@ class _Desk:
         self._decisions: list[Decision] = []
         self._verdicts: list[Verdict] = []
         self._written: list[str] = []
+        self._restored: set[str] = set()
+        self._reasons: dict[str, str] = {}
         self._seen: set[tuple[str, ...]] = set()
 
     def once(self, action: Action) -> None:
@@ -128,7 +135,7 @@ class _Desk:
     def reject(self, action: Reject) -> None:
         statement = self._statement(action.statement)
         self._decide(statement, "rejected", before=statement.text, reason=action.reason)
-        del self._statements[statement.id]
+        self.remove(statement.id, self._decisions[-1].reason)
 
     def edit(self, action: Edit) -> None:
         old = self._statement(action.statement)
@@ -142,11 +149,28 @@ class _Desk:
 
     def add(self, action: Add) -> None:
         section, system = self._place(action.place)
-        self._last += 1
-        statement = self._write(f"S{self._last}", section, system, action.text, None)
+        statement = self._write(self.new_id(), section, system, action.text, None)
         self._statements[statement.id] = statement
         self._decide(statement, "added")
         self._written.append(statement.id)
+
+    def remove(self, id: str, reason: str | None) -> None:
+        """Take a statement out; why, where it is known."""
+        del self._statements[id]
+        if reason:
+            self._reasons[id] = reason
+
+    def restore(self, statement: Statement, id: str | None = None) -> str:
+        """Put a statement in that a person wrote earlier, for the one of that id or as another; returns its id."""
+        id = id or self.new_id()
+        self._statements[id] = statement.model_copy(update={"id": id})
+        self._restored.add(id)
+        return id
+
+    def new_id(self) -> str:
+        """An id that no statement has had."""
+        self._last += 1
+        return f"S{self._last}"
 
     def judge(self, action: Judge) -> None:
         evidence = self._ledger.get(action.evidence)
@@ -250,7 +274,7 @@ class _Desk:
             origin=Origin.PERSON,
             status="ok",
             summary=f"{len(written)} statement{'s' if len(written) > 1 else ''} written by {self._by}",
-            observations=tuple(chain.from_iterable(_observations(one) for one in written)),
+            observations=tuple(chain.from_iterable(observations_of(one) for one in written)),
         )
         return [*self._ledger.values(), seen]
 
@@ -267,24 +291,24 @@ class _Desk:
             )
             own = [one for one in findings if one.system == old.system]
             others = [one for one in findings if one.system != old.system]
-            written = any(one.id in self._written for one in own)
+            written = any(one.id in self._written or one.id in self._restored for one in own)
             given = old.reason_from in ("draft", "person") and not written
             new = system_findings(spec, own, others, old.reason if given else None, ledger)
             if new.status == old.status == "not_assessed" and tuple(own) == old.statements:
                 new = old
             elif new.status == "not_assessed" and not own and old.statements:
-                why = " ".join(d.reason for d in self._decisions if d.reason and d.statement in _ids(old))
+                why = " ".join(self._reasons[id] for id in _ids(old) if id in self._reasons)
                 new = new.model_copy(update={"reason": why or ALL_REJECTED, "reason_from": "person"})
             made.append(new)
         return tuple(made)
 
 
-def _ids(system: SystemFindings) -> set[str]:
+def _ids(system: SystemFindings) -> list[str]:
     """The ids of a system's statements."""
-    return {one.id for one in system.statements}
+    return [one.id for one in system.statements]
 
 
-def _observations(statement: Statement) -> list[Observation]:
+def observations_of(statement: Statement) -> list[Observation]:
     """What a statement that a person wrote says they saw."""
     return [
         Observation(
@@ -300,7 +324,12 @@ def _observations(statement: Statement) -> list[Observation]:
     ] or [Observation(text=statement.text, system=statement.system)]
 
 
-def _filled(report: Report, fields: dict[str, str], template: ReportTemplate | None) -> Report:
+def filled(report: Report, fields: dict[str, str], template: ReportTemplate | None) -> Report:
+    """The report with form fields filled by a person.
+
+    Raises:
+        ReviewError: `WET-REVIEW-FIELD`.
+    """
     if template is None:
         raise ReviewError("WET-REVIEW-FIELD", f"The template {report.template} of this report is not there.")
     try:
@@ -309,9 +338,19 @@ def _filled(report: Report, fields: dict[str, str], template: ReportTemplate | N
         raise ReviewError("WET-REVIEW-FIELD", str(error)) from None
 
 
-def _critical(report: Report, told: Iterable[Tell], rules: CriticalList) -> Report:
-    """The report with its critical results found anew; what was recorded of those that stay is kept."""
-    known = {(one.finding, one.side): one for one in report.critical}
+def with_critical(
+    report: Report, told: Iterable[Tell] = (), template: ReportTemplate | None = None, before: Report | None = None
+) -> Report:
+    """The report with its critical results found anew; what was recorded of those that stay is kept.
+
+    Args:
+        report: The version.
+        told: What is recorded now.
+        template: Says what is critical; without it the built-in list does.
+        before: Where earlier records stand; on the report itself by default.
+    """
+    rules = template.critical if template else built_in()
+    known = {(one.finding, one.side): one for one in (before or report).critical}
     results = tuple(
         new
         if (old := known.get((new.finding, new.side))) is None

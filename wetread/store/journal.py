@@ -45,6 +45,15 @@ class ReportKept(Value):
     status: str
 
 
+class TakenBack(Value):
+    """The version kept just before says again what an earlier one said."""
+
+    type: Literal["taken_back"] = "taken_back"
+    sha256: str
+    to: str
+    """The hash of that earlier one."""
+
+
 class Indicated(Value):
     """A person said what the exam is for, where the order does not."""
 
@@ -52,7 +61,10 @@ class Indicated(Value):
     text: str
 
 
-JournalEntry = Annotated[Event | Opened | Said | ReportKept | Indicated, Field(discriminator="type")]
+JournalEntry = Annotated[Event | Opened | Said | ReportKept | TakenBack | Indicated, Field(discriminator="type")]
+
+NO_EVENTS = (Opened, Said, ReportKept, TakenBack, Indicated)
+"""Entries that nobody is told of."""
 
 JOURNAL: TypeAdapter[JournalEntry] = TypeAdapter(JournalEntry)
 """Reads and writes any entry as JSON."""

@@ -6,6 +6,7 @@ it is on the disk before.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from wetread.reports.model import Report
 from wetread.store import reports as _reports
 from wetread.store.artifacts import enter
 from wetread.store.audit import Actor, AuditEvent, append
-from wetread.store.journal import JOURNAL, Indicated, JournalEntry, Opened, ReportKept, Said, joined
+from wetread.store.journal import JOURNAL, NO_EVENTS, JournalEntry, ReportKept, joined
 from wetread.store.tables import evidence, journal, reports, sessions
 from wetread.values import Value, canonical_json, sha256_hex
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from wetread.store.engine import Database
-
-_NO_EVENTS = (Opened, Said, ReportKept, Indicated)
 
 
 class SessionEntry(Value):
@@ -131,7 +130,7 @@ class Sessions:
     def events(self, session: str) -> list[Event]:
         """What happened in a session, in order: all but the pieces of text and the reports, which are kept as such."""
         found = self.entries(session)
-        return [entry for entry in found if not isinstance(entry, (*_NO_EVENTS, TextDelta))]
+        return [entry for entry in found if not isinstance(entry, (*NO_EVENTS, TextDelta))]
 
     def evidence(self, session: str) -> list[Evidence]:
         """The evidence of a session, in the order of its ids.
@@ -176,10 +175,21 @@ def _write(connection: Connection, session: str, entries: Sequence[JournalEntry]
         connection.execute(
             journal.insert(),
             [
-                {"session": session, "number": at, "content": JOURNAL.dump_json(entry).decode()}
+                {"session": session, "number": at, "content": _json(entry)}
                 for at, entry in enumerate(entries, start=number)
             ],
         )
+
+
+def _json(entry: JournalEntry) -> str:
+    from pydantic_core import PydanticSerializationError
+
+    try:
+        return JOURNAL.dump_json(entry).decode()
+    except PydanticSerializationError:
+        # halves of characters, as a model's text may have them, are no text that can be written
+        whole = json.dumps(JOURNAL.dump_python(entry), ensure_ascii=False, default=str)
+        return whole.encode("utf-8", "replace").decode()
 
 
 def _next(connection: Connection, session: str) -> int:

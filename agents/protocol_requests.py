@@ -1,0 +1,312 @@
+"""What a person's message asks for, by rules: robust to politeness, case and slips, never guessing at what to change.
+
+A message may hold several requests. Text that no rule knows is `other`: it is answered with what can be asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from wetread.agents import protocol_patterns as patterns
+from wetread.agents.protocol_spelling import Spelled, spelled
+from wetread.agents.protocol_wording import claims
+
+Kind = Literal[
+    "read",
+    "redraft",
+    "measure",
+    "segment",
+    "classify",
+    "similar",
+    "compare",
+    "presence",
+    "overview",
+    "explain",
+    "reject",
+    "edit",
+    "add",
+    "side",
+    "told",
+    "show",
+    "issues",
+    "sign",
+    "command",
+    "help",
+    "thanks",
+    "long",
+    "other",
+]
+
+MAX_CHARACTERS = 4_000
+"""A longer message is a pasted text, and read for no requests."""
+
+MAX_REQUESTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing that is asked for.
+
+    Attributes:
+        words: The clause, in the form that rules read.
+        ids: Statements and evidence that it names, `S3`, `E3`.
+        images: Handles that it names.
+        ordinal: Which statement, counted from 0, or from -1 backwards.
+        place: Where: a section or system in the person's words.
+        about: What the statement that is meant speaks of.
+        old, new: Words to replace, and the words to write, as the person wrote them.
+        command: The command that does it.
+    """
+
+    kind: Kind
+    words: str
+    ids: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    ordinal: int | None = None
+    place: str | None = None
+    about: str | None = None
+    old: str | None = None
+    new: str | None = None
+    command: str | None = None
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        return tuple(id for id in self.ids if id.startswith("S"))
+
+
+def read_requests(message: str, places: Collection[str]) -> list[Request]:
+    """The requests of a message in order; none for an empty one.
+
+    Args:
+        message: What the person said.
+        places: Names of the report's systems and sections, in small letters.
+    """
+    text = message.strip()
+    if len(text) > MAX_CHARACTERS:
+        return [Request("long", "")]
+    whole = spelled(text)
+    found: list[Request] = []
+    closed = False
+    for start, end, asks in _clauses(whole.text):
+        clause = _Clause(whole, start, end, asks)
+        request = clause.read(places)
+        last = found[-1] if found else None
+        if last is not None and last.new and not closed and clause.goes_on(request):
+            # an unquoted text goes on with the next sentence
+            found[-1] = replace(last, new=f"{last.new.rstrip('.')}. {whole.original(start, end).strip()}")
+            continue
+        closed = patterns.QUOTE.search(clause.words) is not None
+        if request.kind in ("read", "redraft") and last is not None and patterns.FORBIDDEN.search(last.words):
+            # "open that file and read it" asks for no reading of the study
+            request = replace(request, kind="other")
+        found.append(request)
+        if len(found) == MAX_REQUESTS:
+            break
+    return [one for one in found if one.kind != "thanks"] or found[:1]
+
+
+def _clauses(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Start, end and whether it ends with a question mark, of each clause with its politeness cut off."""
+    at, something = 0, False
+    for border in [*patterns.BORDER.finditer(text), None]:
+        end = border.start() if border else len(text)
+        lead = patterns.LEAD.match(text, at, end)
+        start = lead.end() if lead else at
+        while end > start and text[end - 1] in " \t,.:;!":
+            end -= 1
+        bare = patterns.TAIL.search(text[max(start, end - 40) : end])
+        if bare:
+            end -= len(bare[0])
+        if start < end:
+            yield start, end, bool(border and border[1] and "?" in border[1])
+            something = True
+        at = border.end() if border else end
+    if not something and text.strip():
+        # nothing but politeness
+        yield 0, len(text.rstrip(" \t\n.!?")), False
+
+
+_WORDS_FOR = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "final": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    whole: Spelled
+    start: int
+    end: int
+    asks: bool
+
+    @property
+    def words(self) -> str:
+        return self.whole.text[self.start : self.end]
+
+    def goes_on(self, request: Request) -> bool:
+        """Whether the clause can be the next sentence of a text that is to be written."""
+        asks = self.asks or bool(patterns.QUESTION.match(self.words))
+        return request.kind in ("told", "other") or (request.kind == "presence" and not asks)
+
+    def read(self, places: Collection[str]) -> Request:
+        words = self.words
+        ids = tuple(dict.fromkeys(found.replace(" ", "").upper() for found in patterns.ID.findall(words)))
+        images = tuple(f"image_{number}" for number in patterns.IMAGE.findall(words))
+        bare = Request("other", words, ids=ids, images=images)
+        return (
+            self._correction(bare, places)
+            or self._refused(bare)
+            or self._sentence(bare)
+            or self._looks(bare)
+            or (replace(bare, kind="told") if bare.statements or self._claims() else bare)
+        )
+
+    def _claims(self) -> bool:
+        return bool(claims(self.words)) and not patterns.FORBIDDEN.search(self.words)
+
+    # corrections: what is to be written is taken as it was written
+
+    def _correction(self, bare: Request, places: Collection[str]) -> Request | None:
+        words = self.words
+        if patterns.REJECT.search(words) and (target := self._target(bare, words, places)) is not None:
+            return replace(target, kind="reject")
+        if (adding := self._add(bare, places)) is not None:
+            return adding
+        sides = patterns.SIDES.search(words)
+        if sides is not None and not patterns.QUOTE.search(words):
+            new, old = (sides[1], sides[2]) if sides[1] else (sides[4], sides[3])
+            if new != old:
+                about = f"{words[: sides.start()]} {words[sides.end() :]}"
+                return replace(bare, kind="side", old=old, new=new, about=about)
+        return self._edit(bare, places)
+
+    def _add(self, bare: Request, places: Collection[str]) -> Request | None:
+        verb = patterns.ADD.match(self.words)
+        if verb is None:
+            return None
+        rest = self.words[verb.end() :]
+        named = "|".join(sorted(map(re.escape, places), key=len, reverse=True))
+        to = r"(?:to|under|in|into|at|for)\s+(?:the\s+)?"
+        before = re.match(
+            rf"\s*(?:(?:a|an|another|one|this|the)\s+)?(?:{patterns.ITEM}|text|words?)?\s*{to}(?P<place>{named})(?:\s+section)?(?:\s*[:,-]+|\s+that\b|\b)\s*",
+            rest,
+        )
+        if before is not None:
+            new = self._written(verb.end() + before.end())
+            return replace(bare, kind="add", place=before["place"], new=new)
+        after = re.search(rf"\s+{to}(?P<place>{named})(?:\s+section)?$", rest)
+        lead = re.match(r"\s*[:,-]*\s*(?:that\s+)?", rest)
+        skip = verb.end() + (lead.end() if lead else 0)
+        if after is not None:
+            new = self._written(skip, verb.end() + after.start())
+            return replace(bare, kind="add", place=after["place"], new=new)
+        if verb[1] in ("add", "append", "insert") and not patterns.FORBIDDEN.search(rest):
+            return replace(bare, kind="add", new=self._written(skip))
+        return None
+
+    def _edit(self, bare: Request, places: Collection[str]) -> Request | None:
+        words = self.words
+        should = patterns.SHOULD.search(words)
+        verb = patterns.EDIT.match(words)
+        quotes = list(patterns.QUOTE.finditer(words))
+        colon = patterns.COLON.match(words)
+        if colon is not None:
+            return replace(bare, kind="edit", new=self._written(colon.end()))
+        if should is not None and (target := self._target(bare, words[: should.start()], places)) is not None:
+            return replace(target, kind="edit", new=self._written(should.end()))
+        if verb is None:
+            return None
+        if len(quotes) >= 2 and "replace" in words[: quotes[0].start()] + " " + verb[0]:
+            outside = words[: quotes[0].start()] + words[quotes[1].end() :]
+            target = self._target(bare, outside[verb.end() :], places) or bare
+            old, new = (self._original(quote.start() + 1, quote.end() - 1) for quote in quotes[:2])
+            return replace(target, kind="edit", old=old, new=new)
+        joint = patterns.JOINT.search(words, verb.end())
+        target = self._target(bare, words[verb.end() : joint.start() if joint else len(words)], places)
+        if target is None:
+            return None
+        return replace(target, kind="edit", new=self._written(joint.end()) if joint else None)
+
+    def _target(self, bare: Request, words: str, places: Collection[str]) -> Request | None:
+        """Which statements are meant; None where the words mean none."""
+        if bare.statements and not patterns.FORBIDDEN.search(words):
+            return bare
+        place = patterns.IN.search(words)
+        where = place[1].strip() if place and place[1].strip() in places else None
+        found = patterns.ORDINAL.search(words)
+        if found is not None:
+            ordinal = _WORDS_FOR[found[1]] if found[1] else int(found[2]) - 1
+            return replace(bare, ordinal=ordinal, place=where)
+        about = patterns.ABOUT.search(words)
+        if about is not None:
+            return replace(bare, about=about[1].strip(), place=where)
+        if re.search(rf"\b{patterns.ITEM}\b", words) and re.search(r"\b(?:that|this|it|the)\b", words):
+            return replace(bare, place=where)
+        if re.fullmatch(r".*\b(?:it|that|this)\s*", words) and not patterns.FORBIDDEN.search(words):
+            return bare
+        if claims(words) and not patterns.FORBIDDEN.search(words):
+            return replace(bare, about=words)
+        return None
+
+    def _written(self, start: int, end: int | None = None) -> str | None:
+        """The person's words from there on, without the quotation marks around them."""
+        stop = len(self.words) if end is None else end
+        quote = patterns.QUOTE.search(self.words, start, stop)
+        if quote is not None:
+            return self._original(quote.start() + 1, quote.end() - 1).strip() or None
+        text = self._original(start, stop).strip().strip('"“”«»').strip()
+        return text or None
+
+    def _original(self, start: int, end: int) -> str:
+        return self.whole.original(self.start + start, self.start + end)
+
+    # all else
+
+    def _refused(self, bare: Request) -> Request | None:
+        words = self.words
+        if patterns.SIGN.search(words):
+            return replace(bare, kind="sign")
+        if patterns.FORBIDDEN.search(words):
+            return bare
+        for pattern, command in patterns.COMMANDS:
+            if pattern.search(words):
+                return replace(bare, kind="command", command=command)
+        return None
+
+    def _sentence(self, bare: Request) -> Request | None:
+        """What speaks of the report or of the conversation."""
+        words = self.words
+        rules: tuple[tuple[re.Pattern[str], Kind], ...] = (
+            (patterns.HELP, "help"),
+            (patterns.AGAIN, "redraft"),
+            (patterns.PICTURE, "command"),
+            (patterns.ISSUES, "issues"),
+            (patterns.WHY, "explain"),
+            (patterns.READ, "read"),
+            (patterns.SHOW, "show"),
+            (patterns.THANKS, "thanks"),
+        )
+        kind = next((kind for pattern, kind in rules if pattern.search(words)), None)
+        if kind is None:
+            return None
+        return replace(bare, kind=kind, command="/show" if kind == "command" else None)
+
+    def _looks(self, bare: Request) -> Request | None:
+        """What speaks of the images."""
+        words = self.words
+        asks = self.asks or bool(patterns.QUESTION.match(words))
+        if patterns.SIMILAR.search(words):
+            return replace(bare, kind="similar")
+        if patterns.CLASSIFY.search(words):
+            return replace(bare, kind="classify")
+        if patterns.SEGMENT.search(words):
+            return replace(bare, kind="segment")
+        if patterns.MEASURE.search(words):
+            return replace(bare, kind="measure")
+        if patterns.CHANGE.search(words) and (asks or patterns.CHANGE_ASKED.search(words)):
+            return replace(bare, kind="compare")
+        if patterns.OVERVIEW.search(words):
+            return replace(bare, kind="overview")
+        if claims(words) and (asks or len(words.split()) <= 3):
+            return replace(bare, kind="presence")
+        return None

@@ -23,7 +23,8 @@ _VERBS = (
 _POLITE = (
     r"(?:(?:please|pls|plz|kindly|then|also|now|next|and|but|so|ok|okay|well|hi|hello|hey|thanks|just|quickly|maybe|"
     r"(?:can|could|would|will) (?:you|we|i)|(?:i|we) (?:want|need)(?: you)? to|i(?:'d| would) like(?: you)? to|let's|"
-    r"let us|let me|go ahead and|be so kind as to|i wonder if|would you mind|doctor|dear|wetread)\b[\s,:.!-]{0,3})"
+    r"let us|let me|go ahead and|be so kind as to|i wonder if|would you mind|doctor|dear|wetread|"
+    r"tell me (?=why|what|how|where))\b[\s,:.!-]{0,3})"
 )
 BORDER = _any(
     r"(?<!\bdr)(?<!\bmr)(?<!\bms)(?<!\bmrs)(?<!\bprof)(?<!\bvs)([.!?;]{1,9})(?:\s+|$)",
@@ -64,6 +65,7 @@ SHOULD = re.compile(
     r"\b(?:should|must|has to|needs to|ought to|shall|is to)\s+(?:rather |instead |better )?"
     r"(?:say|read|be|state)\b\s*:?"
 )
+ON_A_SIDE = re.compile(r"\s*(?:on |in )?(?:the )?(left|right)(?:[ -]sided?| side)?")
 REJECT = _any(
     r"^(?:drop|remove|delete|strike|erase|omit|cut|scratch|reject|take out|get rid of|leave out|throw out|cross out|"
     r"kill|lose)\b",
@@ -113,7 +115,7 @@ WHY = _any(
     r"\bwhat is (?:the )?(?:evidence|e\d|s\d)",
     r"\bhow (?:was|were|is|did) .{1,60}\b(?:derived|computed|calculated|obtained|measured)\b",
     r"\bsource of\b|\bproof (?:of|for)\b",
-    r"^(?:(?:what about|show|tell me about|open) )?(?:statement |evidence )?\[?[se]\d{1,5}\]?$",
+    r"^(?:(?:what about|show|tell me about|about|open) )?(?:statement |evidence )?\[?[se]\d{1,5}\]?$",
 )
 SHOW = re.compile(
     r"^(?:show|print|display|view|open|see|list|give|read me|read out|where is)\b.{0,30}"

@@ -157,7 +157,7 @@ class _Clause:
             self._correction(bare, places)
             or self._refused(bare)
             or self._sentence(bare)
-            or self._looks(bare)
+            or self._looks(bare, places)
             or (replace(bare, kind="told") if bare.statements or self._claims() else bare)
         )
 
@@ -200,7 +200,8 @@ class _Clause:
         if after is not None:
             new = self._written(skip, verb.end() + after.start())
             return replace(bare, kind="add", place=after["place"], new=new)
-        if verb[1] in ("add", "append", "insert") and not patterns.FORBIDDEN.search(rest):
+        spoken = claims(rest) or patterns.QUOTE.search(rest) or re.match(r"\s*:", rest)
+        if verb[1] in ("add", "append", "insert") and spoken and not patterns.FORBIDDEN.search(rest):
             return replace(bare, kind="add", new=self._written(skip))
         return None
 
@@ -213,6 +214,9 @@ class _Clause:
         if colon is not None:
             return replace(bare, kind="edit", new=self._written(colon.end()))
         if should is not None and (target := self._target(bare, words[: should.start()], places)) is not None:
+            side = patterns.ON_A_SIDE.fullmatch(words, should.end())
+            if side is not None and target.statements:
+                return replace(target, kind="side", new=side[1], old="left" if side[1] == "right" else "right")
             return replace(target, kind="edit", new=self._written(should.end()))
         if verb is None:
             return None
@@ -291,7 +295,7 @@ class _Clause:
             return None
         return replace(bare, kind=kind, command="/show" if kind == "command" else None)
 
-    def _looks(self, bare: Request) -> Request | None:
+    def _looks(self, bare: Request, places: Collection[str]) -> Request | None:
         """What speaks of the images."""
         words = self.words
         asks = self.asks or bool(patterns.QUESTION.match(words))
@@ -305,8 +309,9 @@ class _Clause:
             return replace(bare, kind="measure")
         if patterns.CHANGE.search(words) and (asks or patterns.CHANGE_ASKED.search(words)):
             return replace(bare, kind="compare")
-        if patterns.OVERVIEW.search(words):
-            return replace(bare, kind="overview")
         if claims(words) and (asks or len(words.split()) <= 3):
             return replace(bare, kind="presence")
+        site = any(re.search(rf"\b{re.escape(place)}\b", words) for place in places)
+        if patterns.OVERVIEW.search(words) or (asks and site):
+            return replace(bare, kind="overview")
         return None

@@ -15,12 +15,13 @@ from wetread.reports.language.lexicon import expand
 MAX_MENDED = 200
 """Words of a message that are looked at for slips."""
 
+_SHORT = {"teh": "the", "hte": "the", "adn": "and", "nad": "and", "taht": "that", "si": "is", "ti": "it", "fo": "of"}
 _ENDINGS = ("s", "d", "r", "es", "ed", "er", "ing", "ping", "ped", "ly")
 
 MASK = "\x01"
 """Stands for each character between quotation marks."""
 
-_WORD = re.compile(r"[^\W\d_]{4,24}")
+_WORD = re.compile(r"[^\W\d_]{2,24}")
 _QUOTED = re.compile(
     r"\"([^\"\n]{1,2000})\"|“([^”\n]{1,2000})”|«([^»\n]{1,2000})»|(?<=[\s:])'([^'\n]{3,2000})'(?=[\s.,;!?]|$)"
 )
@@ -80,7 +81,7 @@ def spelled(written: str) -> Spelled:
     at = mended = 0
     for match in _WORD.finditer(masked):
         word = _small(match[0])
-        if word in _COMMON or word in _KEYWORDS or mended >= MAX_MENDED:
+        if word in _COMMON or word in _KEYWORDS or (len(word) < 4 and word not in _SHORT) or mended >= MAX_MENDED:
             continue
         mended += 1
         right = _mended(word)
@@ -108,6 +109,8 @@ def _small(text: str) -> str:
 
 
 def _mended(word: str) -> str:
+    if word in _SHORT:
+        return _SHORT[word]
     terms = _terms()
     stems = [word, *(word.removesuffix(ending) for ending in _ENDINGS)]
     if any(stem in terms or stem in _KEYWORDS or stem in _COMMON for stem in stems):
@@ -141,6 +144,8 @@ def _close(word: str, known: str) -> bool:
         start += 1
     rest, other = word[start:], known[start:]
     if len(rest) == len(other) >= 2 and rest[:2] == other[1::-1] and rest[2:] == other[2:]:
+        return True
+    if rest == other[1:] and len(known) >= 5:
         return True
     if min(len(word), len(known)) < 5:
         return False

@@ -5,18 +5,12 @@ Nothing is concluded: who said what is told, and what nobody spoke of is called 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wetread.agents.protocol_answers import Asked, text_of
-from wetread.agents.protocol_phrasing import Said
-from wetread.agents.protocol_wording import capital, claims, name_of
-from wetread.reports.language import NORMAL, lexicon, sentences, system_of
-from wetread.reports.model import Claim
+from wetread.agents.protocol_wording import capital, name_of
 from wetread.reports.plain import listed, plain
-from wetread.reports.pointing import sides_meet
-from wetread.tools.outside_text import CLOSE, OPEN
-from wetread.vocabulary import Assertion
 
 MAX_LINES = 12
 """Lines of one list."""
@@ -86,6 +80,15 @@ def help_text(*, report: bool, prior: bool) -> str:
     return "\n".join(lines)
 
 
+def examples(*, report: bool, prior: bool) -> str:
+    """The same in a line."""
+    asked = ['"measure the heart"', '"segment the lungs"', '"is there a pneumothorax?"']
+    asked += ['"is the effusion new?"'] if prior else []
+    asked += ['"why S2"', '"remove S5"', '"read it again"'] if report else []
+    first = [] if report else ['"read this"']
+    return f'You can say {", ".join([*first, *asked])}; "help" lists all. I cannot sign, open, delete or send anything.'
+
+
 # what tools found
 
 
@@ -93,7 +96,7 @@ def failed(asked: Asked) -> str:
     """That a call came to nothing, and why."""
     message = plain(text_of(asked.answer.get("message"))).rstrip(".")
     why = f"{message or 'no reason is given'}."
-    return f"{capital(why)}{_cited(asked)}"
+    return f"{capital(why)}{cited(asked)}"
 
 
 def measured(asked: Asked) -> str:
@@ -104,9 +107,9 @@ def measured(asked: Asked) -> str:
     for row in asked.rows("measurements"):
         note = text_of(row.get("note")).strip()
         aside = f" ({note})" if note else ""
-        lines.append(f"{_name(row)}: {text_of(row.get('text'))}{aside}{_cited(asked)}")
+        lines.append(f"{_name(row)}: {text_of(row.get('text'))}{aside}{cited(asked)}")
     lines += [f"{_name(row)}: not measurable, {_reason(row)}" for row in asked.rows("not_measurable")]
-    return _listed(lines)
+    return in_lines(lines)
 
 
 def segmented(asked: Asked) -> str:
@@ -118,23 +121,23 @@ def segmented(asked: Asked) -> str:
         if row.get("status") == "ok":
             side = text_of(row.get("side"))
             where = f", on the patient's {side}" if side in ("left", "right") else ""
-            lines.append(f"{_name(row)}: {row.get('area_percent')} % of the picture{where}{_cited(asked)}")
+            lines.append(f"{_name(row)}: {row.get('area_percent')} % of the picture{where}{cited(asked)}")
         else:
             lines.append(f"{_name(row)}: no usable mask, {_reason(row)}")
-    return f"{_listed(lines)}\n/show {asked.evidence} shows the masks."
+    return f"{in_lines(lines)}\n/show {asked.evidence} shows the masks."
 
 
 def classified(asked: Asked) -> str:
     """Probabilities, with what they come to."""
     if not asked.ok:
         return failed(asked)
-    rows = sorted(asked.rows("findings"), key=lambda row: -_number(row.get("probability")))
+    rows = sorted(asked.rows("findings"), key=lambda row: -number(row.get("probability")))
     lines = [
-        f"{capital(name_of(text_of(row.get('finding'))))}: {_number(row.get('probability')):.2f}, "
-        f"{text_of(row.get('says'))}{_cited(asked)}"
+        f"{capital(name_of(text_of(row.get('finding'))))}: {number(row.get('probability')):.2f}, "
+        f"{text_of(row.get('says'))}{cited(asked)}"
         for row in rows
     ]
-    return f"{_listed(lines, 40)}\nUncalibrated, and without a place or side."
+    return f"{in_lines(lines, 40)}\nUncalibrated, and without a place or side."
 
 
 def similar(asked: Asked) -> str:
@@ -146,119 +149,8 @@ def similar(asked: Asked) -> str:
         labels = [plain(one) for one in row.get("labels") or () if isinstance(one, str)]
         said = f': "{quoted(text_of(row.get("snippet")))}"' if row.get("snippet") else ""
         named = f", {listed(labels)}" if labels else ""
-        lines.append(f"{plain(str(row.get('case')))}, similarity {row.get('similarity')}{named}{said}{_cited(asked)}")
-    return f"{_listed(lines)}\nThese are other patients: context, no finding of this one."
-
-
-def presence(wanted: Claim, findings: Iterable[Asked], classifications: Iterable[Asked]) -> str:
-    """Who says what of a finding, on the side that is asked for and on others."""
-    finding = wanted.finding or ""
-    lines: list[str] = []
-    elsewhere: list[str] = []
-    for asked, text, said in rows_about(findings, finding, system_of(wanted)):
-        line = f'{_assertion(said)}: "{quoted(text)}"{_cited(asked)}'
-        (lines if sides_meet(said.side, wanted.side) else elsewhere).append(line)
-    for asked in classifications:
-        for row in asked.rows("findings"):
-            if lexicon().related(text_of(row.get("finding")), finding):
-                probability = _number(row.get("probability"))
-                aside = ", which knows no side" if wanted.side else ""
-                lines.append(
-                    f"{name_of(text_of(row.get('finding')))} {text_of(row.get('says'))}, probability "
-                    f"{probability:.2f}, by image classification{aside}{_cited(asked)}"
-                )
-    named = name_of(finding, wanted.side) if finding != NORMAL else f"a normal {_site(wanted)}"
-    if not lines and not elsewhere:
-        return f'No tool said anything about {named}. That is no "no".'
-    parts = [f"Of {named} tools say:\n{_listed(lines)}"] if lines else [f"No tool said anything about {named}."]
-    if elsewhere:
-        parts.append(f"Elsewhere:\n{_listed(elsewhere)}")
-    return "\n".join(parts)
-
-
-def overview(findings: Iterable[Asked], classifications: Iterable[Asked]) -> str:
-    """All that tools say is or may be there."""
-    lines: dict[str, None] = {}
-    for asked in findings:
-        for row in asked.rows("findings"):
-            there = [
-                one for one in said_in(row) if one.assertion in (Assertion.PRESENT, Assertion.UNCERTAIN) and one.finding
-            ]
-            if any(one.finding != NORMAL for one in there):
-                lines[f"{quoted(text_of(row.get('text')))}{_cited(asked)}"] = None
-    for asked in classifications:
-        for row in asked.rows("findings"):
-            if row.get("says") == "present":
-                name = capital(name_of(text_of(row.get("finding"))))
-                lines[f"{name}, by image classification, probability {_number(row.get('probability')):.2f}"] = None
-    return _listed(list(lines)) if lines else "No tool said that anything abnormal is there."
-
-
-def changed(wanted: Sequence[Claim], findings: Sequence[Asked], contexts: Sequence[Asked]) -> str:
-    """What was said of a change of some findings, or of any change where none is named."""
-    named = list(dict.fromkeys((claim.finding, claim.side) for claim in wanted if claim.finding))
-    if not named:
-        lines = [
-            f'{listed(sorted(found))}: "{quoted(text)}"{_cited(asked)}'
-            for asked, text in _sentences(findings)
-            if (found := {claim.change.value for claim in claims(text) if claim.change})
-        ]
-        said = f"Of change tools say:\n{_listed(lines)}" if lines else "No tool said anything of a change."
-        return f"{said}{_prior_report(contexts)}"
-    return "\n".join(_changed(claim, findings, contexts) for claim in wanted if claim.finding)
-
-
-def _changed(wanted: Claim, findings: Sequence[Asked], contexts: Sequence[Asked]) -> str:
-    finding = wanted.finding or ""
-    name = name_of(finding, wanted.side)
-    change: list[str] = []
-    today: list[str] = []
-    before: list[str] = []
-    for asked, text, said in rows_about(findings, finding, system_of(wanted)):
-        if not sides_meet(said.side, wanted.side):
-            continue
-        words = {claim.change.value for claim in claims(text) if claim.change and _about(claim, wanted)}
-        if words:
-            change.append(f'{listed(sorted(words))}: "{quoted(text)}"{_cited(asked)}')
-        else:
-            today.append(f'today: "{quoted(text)}"{_cited(asked)}')
-    for asked in contexts:
-        for _, _, text in sentences(_outside(asked.answer.get("prior_report"))):
-            if any(_about(claim, wanted) for claim in claims(text)):
-                before.append(f'the earlier report: "{quoted(text)}"{_cited(asked)}')
-    if change:
-        return f"Of a change of {name} tools say:\n{_listed([*change, *today, *before])}"
-    nothing = f"Nothing was said about a change of {name}."
-    if not today and not before:
-        return nothing
-    missing = "" if today else f"\nOf today no tool said anything about {name}."
-    return f"{nothing} What there is to compare:\n{_listed([*today, *before])}{missing}"
-
-
-def rows_about(findings: Iterable[Asked], finding: str, system: str | None) -> Iterable[tuple[Asked, str, Said]]:
-    """The sentences of the findings model that speak of a finding, or call its whole system normal."""
-    for asked in findings:
-        for row in asked.rows("findings"):
-            said = next(
-                (
-                    one
-                    for one in said_in(row)
-                    if one.finding
-                    and (
-                        lexicon().related(one.finding, finding)
-                        if NORMAL not in (one.finding, finding)
-                        else one.system is not None and one.system == system
-                    )
-                ),
-                None,
-            )
-            if said is not None:
-                yield asked, text_of(row.get("text")), said
-
-
-def said_in(row: Mapping[str, Any]) -> list[Said]:
-    """What one sentence of the findings model says, claim by claim."""
-    return [Said.read(row), *(Said.read(one) for one in row.get("also") or () if isinstance(one, dict))]
+        lines.append(f"{plain(str(row.get('case')))}, similarity {row.get('similarity')}{named}{said}{cited(asked)}")
+    return f"{in_lines(lines)}\nThese are other patients: context, no finding of this one."
 
 
 # the report
@@ -333,22 +225,26 @@ def shown(asked: Asked, *, issues: bool) -> str:
     lines = [
         f"{row.get('code')} at {row.get('where') or 'the report'}: {plain(str(row.get('message')))}" for row in found
     ]
-    return f"The report has {counted}. /issues shows them.\n{_listed(lines)}" if found else "The report has no issues."
+    return f"The report has {counted}. /issues shows them.\n{in_lines(lines)}" if found else "The report has no issues."
 
 
 def which_of(statements: Sequence[Mapping[str, Any]]) -> str:
     """That several statements could be meant."""
     lines = [f'{row.get("id")}: "{quoted(text_of(row.get("text")))}"' for row in statements]
     first = statements[0].get("id")
-    return f'Several statements could be meant. Say which, for example "{first}":\n{_listed(lines)}'
+    return f'Several statements could be meant. Say which, for example "{first}":\n{in_lines(lines)}'
 
 
-def not_assessed(asked: Asked) -> str:
-    """What the report calls not assessed, and why."""
+def not_assessed(asked: Asked, systems: Sequence[str]) -> str:
+    """What the report calls not assessed, of some systems or of all, and why."""
+    if "statements" not in asked.answer:
+        return NO_REPORT
     reasons = asked.answer.get("not_assessed")
-    if not isinstance(reasons, dict):
-        return NO_REPORT if "statements" not in asked.answer else "The report calls everything assessed."
-    return _listed(
+    reasons = reasons if isinstance(reasons, dict) else {}
+    reasons = {place: why for place, why in reasons.items() if not systems or place in systems}
+    if not reasons:
+        return "The report does not call that not assessed." if systems else "The report calls everything assessed."
+    return in_lines(
         [f"{str(place).replace('_', ' ')}: not assessed. {plain(str(why))}" for place, why in reasons.items()]
     )
 
@@ -359,54 +255,23 @@ def quoted(text: str) -> str:
     return line if len(line) <= MAX_QUOTED else f"{line[:MAX_QUOTED].rstrip()} [cut]"
 
 
-def _sentences(findings: Iterable[Asked]) -> Iterable[tuple[Asked, str]]:
-    return ((asked, text_of(row.get("text"))) for asked in findings for row in asked.rows("findings"))
-
-
-def _prior_report(contexts: Iterable[Asked]) -> str:
-    there = [asked for asked in contexts if asked.answer.get("prior_report")]
-    return f"\n/evidence {there[-1].evidence} shows the earlier report." if there else ""
-
-
-def _outside(value: Any) -> str:
-    return text_of(value).strip().removeprefix(OPEN).removesuffix(CLOSE)
-
-
-def _about(claim: Claim, wanted: Claim) -> bool:
-    return bool(
-        claim.finding
-        and wanted.finding
-        and lexicon().related(claim.finding, wanted.finding)
-        and sides_meet(claim.side, wanted.side)
-    )
-
-
-def _assertion(said: Said) -> str:
-    side = f", {said.side.value}" if said.side else ""
-    return f"{'normal' if said.finding == NORMAL else said.assertion.value}{side}"
-
-
-def _site(claim: Claim) -> str:
-    site = lexicon().anatomies.get(claim.anatomy or "")
-    return site.name if site else "finding"
-
-
 def _name(row: Mapping[str, Any]) -> str:
-    return capital(text_of(row.get("name")).replace("_", " "))
+    # the share of the picture is told as such, behind the number
+    return capital(text_of(row.get("name")).removesuffix("_percent").replace("_", " "))
 
 
 def _reason(row: Mapping[str, Any]) -> str:
     return plain(text_of(row.get("reason"))).rstrip(".") + "."
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _cited(asked: Asked) -> str:
+def cited(asked: Asked) -> str:
     return f" [{asked.evidence}]" if asked.evidence else ""
 
 
-def _listed(lines: Sequence[str], most: int = MAX_LINES) -> str:
+def in_lines(lines: Sequence[str], most: int = MAX_LINES) -> str:
     more = [f"- and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join([*(f"- {line}" for line in lines[:most]), *more])

@@ -24,9 +24,7 @@ from wetread.agents.transcript import CUT_SHORT, calls
 from wetread.reports.language import NORMAL
 from wetread.reports.model import Claim
 from wetread.reports.template import ReportTemplate
-
-PERSON_TOOLS = frozenset({"ask_person", "current_report", "explain", "propose_edit"})
-"""Where an agent has one of these it is in a dialogue."""
+from wetread.tools.registry import PERSON_TOOLS
 
 ASK_INDICATION = "What is the indication: what is this study to answer?"
 ASK_PRIOR = "Which earlier image is this study to be compared with?"

@@ -82,7 +82,7 @@ def changed(turn: Turn, request: Request) -> str:
             what = f'with "{request.old}" in it ' if request.old else ""
             return f"I find no such statement {what}in the report. {talk.WHICH_TO_CHANGE}"
         # a side that is wrong is wrong wherever it stands
-        if len(rows) > 1 and request.kind != "side":
+        if len(rows) > request.count and request.kind != "side":
             return talk.which_of(rows)
         texts = {str(row.get("id")): str(row.get("text")) for row in rows}
         ids = list(texts)
@@ -118,8 +118,9 @@ def _meant(turn: Turn, request: Request, report: Asked) -> list[Mapping[str, Any
         place = turn.places.get(request.place, request.place)
         rows = [row for row in rows if row.get("in") == place]
     if request.ordinal is not None:
-        return rows[request.ordinal : request.ordinal + 1 or None] if -len(rows) <= request.ordinal else []
-    if not request.statements:
+        first = request.ordinal if request.ordinal >= 0 else len(rows) - request.count
+        return rows[max(first, 0) : max(first, 0) + request.count]
+    if not request.statements and (request.place is None or request.about is not None):
         last = turn.last_mentioned()
         mentioned = [row for row in rows if row.get("id") in last]
         about = _about(rows, request.about) if request.about is not None else []
@@ -144,6 +145,8 @@ def _word(text: str) -> re.Pattern[str]:
 
 def _about(rows: Sequence[Mapping[str, Any]], words: str) -> list[Mapping[str, Any]]:
     """The statements that speak of what words name: the same findings, else the same words."""
+    if exact := [row for row in rows if len(words) > 3 and words in str(row.get("text")).lower()]:
+        return exact
     wanted = {claim.finding for claim in claims(words) if claim.finding}
     found = [
         row

@@ -35,6 +35,9 @@ BORDER = _any(
 LEAD = re.compile(rf"\s*{_POLITE}{{0,6}}")
 TAIL = re.compile(r"[,\s]{1,3}(?:please|pls|plz|for me|thanks|thank you|now)$")
 
+IDS_ALONE = re.compile(r"[es]\d{1,5}(?:[\s,]+(?:and )?[es]\d{1,5}){0,20}")
+"""The beginning of a clause whose own ids a border cut off: "S2 and S5 should go"."""
+
 ID = re.compile(r"(?<!\w)\[?([se]\s?\d{1,5})\]?(?!\w)")
 IMAGE = re.compile(r"\bimage[ _]?([1-9]\d{0,3})\b")
 QUOTE = re.compile(f"[\"“«']({MASK}+)[\"”»']")
@@ -43,6 +46,8 @@ SIDES = _any(
     r"(?:(?:on|in) )?(?:the )?(left|right)\b",
     r"\bnot (?:on |in )?(?:the )?(left|right)\b[\s,-]{1,3}(?:but |it is |it's |rather )?(?:on |in )?"
     r"(?:the )?(left|right)\b",
+    r"^(?:change|switch|swap|replace|correct)\b.{0,20}?\b(left|right)\b (?:to|into|with|by|for) (?:the )?"
+    r"(left|right)\b",
 )
 
 FORBIDDEN = _any(
@@ -56,15 +61,19 @@ SIGN = _any(
 )
 
 # corrections
-ITEM = r"(?:sentence|line|statement|one|item|point|finding|remark)s?"
+ITEM = r"(?:sentence|line|statement|one|item|point|finding|remark|thing|part|bit)s?"
 ADD = re.compile(r"^(add|append|insert|include|write|put|state|note)\b")
 EDIT = re.compile(
     r"^(?:change|edit|replace|rewrite|reword|rephrase|correct|modify|update|set|make|amend|turn)\b"
 )  # fmt: skip
 SHOULD = re.compile(
     r"\b(?:should|must|has to|needs to|ought to|shall|is to)\s+(?:rather |instead |better )?"
-    r"(?:say|read|be|state)\b\s*:?"
+    r"(?:say|read|be|state)\b\s*:?|(?<=\d) to (?:say|read|state)\b\s*:?"
 )
+REPLACED = re.compile(
+    r"\s*(?:the )?([^\"]{1,60}?) (?:to|into|with|by|for) (?:the )?([^\"]{1,60}?),? (?:in|of) \[?s\d{1,5}\]?"
+)
+BETWEEN = re.compile(r"\s*(?:to|into|with|by|for)\s*")
 ON_A_SIDE = re.compile(r"\s*(?:on |in )?(?:the )?(left|right)(?:[ -]sided?| side)?")
 REJECT = _any(
     r"^(?:drop|remove|delete|strike|erase|omit|cut|scratch|reject|take out|get rid of|leave out|throw out|cross out|"
@@ -76,14 +85,15 @@ JOINT = _any(
     r"\s*[:=]\s*",
     r"\s*,?\s*(?=[\"“«])",
 )
-COLON = re.compile(r"\[?s\d{1,5}\]?\s*[:=]\s*")
-ORDINAL = _any(
-    rf"\b(?:(?:very )?(last|final|first|second|third|fourth|fifth)|(\d{{1,2}})(?:st|nd|rd|th)) (?:{ITEM}|of\b|$)"
+COLON = re.compile(r"\[?s\d{1,5}\]?\s*(?:[:=]|[-=]>|→)\s*")
+ORDINAL = re.compile(
+    r"\b(?:(?:very )?(last|final|first|second|third|fourth|fifth)|(\d{1,2})(?:st|nd|rd|th)) "
+    rf"(?:(two|three|four|[2-4]) )?(?:{ITEM}|of\b|$)"
 )
 IN = re.compile(r"\b(?:of|in|from|under) (?:the )?([a-z][a-z &_]{2,40})$")
 ABOUT = re.compile(
-    rf"\b{ITEM} (?:about|on|with|regarding|concerning|mentioning|that (?:mentions|says|is about))\s+"
-    r"(?:the |a |an )?(.{2,120})$"
+    rf"\b{ITEM} (?:about|on|with|regarding|concerning|mentioning|"
+    r"(?:that|which) (?:mentions?|says?|is about|speaks? of))\s+(?:the |a |an )?(.{2,120})$"
 )
 
 # the report and the conversation
@@ -115,7 +125,8 @@ WHY = _any(
     r"\bwhat is (?:the )?(?:evidence|e\d|s\d)",
     r"\bhow (?:was|were|is|did) .{1,60}\b(?:derived|computed|calculated|obtained|measured)\b",
     r"\bsource of\b|\bproof (?:of|for)\b",
-    r"^(?:(?:what about|show|tell me about|about|open) )?(?:statement |evidence )?\[?[se]\d{1,5}\]?$",
+    r"^(?:what|who|which|where|how|show|tell|open|about)\b.{0,40}\b[se]\d{1,5}\b",
+    r"^(?:statement |evidence )?\[?[se]\d{1,5}\]?$",
 )
 SHOW = re.compile(
     r"^(?:show|print|display|view|open|see|list|give|read me|read out|where is)\b.{0,30}"
@@ -129,9 +140,10 @@ READ = _any(
     r"^(?:read|draft|report|go|start|begin|interpret|analy[sz]e|proceed|continue|resume|run|assess|evaluate|look at|"
     r"dictate)(?: (?:it|this|that|on|ahead|out|up|now|the|a|an|study|images?|chest|x-?ray|radiograph|film|cxr|case|"
     r"report|reading|draft|for|me|please|with|all|everything|preliminary|wet|quick|full|whole|patient|scan|exam|"
-    r"examination|picture|these|them|findings|and))*$",
+    r"examination|picture|these|them|findings|and))*(?:, .*)?$",
+    r"^(?:do it|write it(?: up)?)$",
     r"^(?:do|make|write|give|create|prepare|generate|produce|get|need|want|compose)(?: (?:me|us|up))?"
-    r" (?:it|(?:(?:the|a|an|this|your|new|full|whole|preliminary|quick|wet|short|first|structured|complete) ){0,4}"
+    r" (?:(?:(?:the|a|an|this|your|new|full|whole|preliminary|quick|wet|short|first|structured|complete) ){0,4}"
     r"(?:report|read|reading|draft))(?: .{0,40})?$",
     r"^(?:(?:the |a )?(?:wet read|reading|report)|what does (?:it|this|the (?:image|study|x-?ray|film)) show)$",
 )
@@ -143,7 +155,7 @@ COMMANDS = (
     (_any(r"^(?:use|take|switch|change|set|pick|choose)\b.{0,30}\btemplate\b", r"^templates?$"), "/template"),
     (_any(r"^(?:use|switch|change|set|pick|choose)\b.{0,30}\bmodel\b", r"^models?$"), "/model"),
     (re.compile(r"\b(?:cost|price|tokens|spent)\b"), "/cost"),
-    (re.compile(r"^review\b"), "/review"),
+    (re.compile(r"^(?:review|accept|confirm|agree)\b"), "/review"),
     (_any(r"^(?:give|attach|load|add)\b.{0,12}\b(?:prior|previous)\b", r"\badd a prior\b"), "/prior"),
     (re.compile(r"^(?:new|next|another) (?:study|case|conversation|session)\b"), "/new"),
     (re.compile(r"^(?:stop|cancel|abort)\b"), "/cancel"),
@@ -152,7 +164,8 @@ COMMANDS = (
 # the images
 QUESTION = re.compile(
     r"^(?:is|are|was|were|do|does|did|has|have|any|see|find|detect|spot|check|look|rule|exclude|confirm|what about|"
-    r"how about|where|could|can|might|which side|what side|tell me (?:if|whether)|search|anything|signs? of)\b"
+    r"how about|tell me about|about|where|could|can|might|which side|what side|tell me (?:if|whether)|search|"
+    r"anything|signs? of)\b"
 )
 SIMILAR = _any(
     r"\bsimilar\b",

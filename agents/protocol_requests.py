@@ -55,6 +55,7 @@ class Request:
         ids: Statements and evidence that it names, `S3`, `E3`.
         images: Handles that it names.
         ordinal: Which statement, counted from 0, or from -1 backwards.
+        count: How many from there, forwards, or backwards from the last.
         place: Where: a section or system in the person's words.
         about: What the statement that is meant speaks of.
         old, new: Words to replace, and the words to write, as the person wrote them.
@@ -66,6 +67,7 @@ class Request:
     ids: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     ordinal: int | None = None
+    count: int = 1
     place: str | None = None
     about: str | None = None
     old: str | None = None
@@ -111,6 +113,7 @@ def read_requests(message: str, places: Collection[str]) -> list[Request]:
 def _clauses(text: str) -> Iterator[tuple[int, int, bool]]:
     """Start, end and whether it ends with a question mark, of each clause with its politeness cut off."""
     at, something = 0, False
+    kept: int | None = None
     for border in [*patterns.BORDER.finditer(text), None]:
         end = border.start() if border else len(text)
         lead = patterns.LEAD.match(text, at, end)
@@ -120,15 +123,19 @@ def _clauses(text: str) -> Iterator[tuple[int, int, bool]]:
         bare = patterns.TAIL.search(text[max(start, end - 40) : end])
         if bare:
             end -= len(bare[0])
-        if start < end:
-            yield start, end, bool(border and border[1] and "?" in border[1])
-            something = True
+        if start < end and border and not border[1] and patterns.IDS_ALONE.fullmatch(text, start, end):
+            # "S2 and S5 should go": its ids belong to what follows
+            kept = start if kept is None else kept
+        elif start < end:
+            yield start if kept is None else kept, end, bool(border and border[1] and "?" in border[1])
+            something, kept = True, None
         at = border.end() if border else end
     if not something and text.strip():
         # nothing but politeness
         yield 0, len(text.rstrip(" \t\n.!?")), False
 
 
+_COUNTS = {"two": 2, "three": 3, "four": 4, "2": 2, "3": 3, "4": 4}
 _WORDS_FOR = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "final": -1}
 
 
@@ -168,13 +175,15 @@ class _Clause:
 
     def _correction(self, bare: Request, places: Collection[str]) -> Request | None:
         words = self.words
-        if patterns.REJECT.search(words) and (target := self._target(bare, words, places)) is not None:
-            return replace(target, kind="reject")
+        if (verb := patterns.REJECT.search(words)) is not None:
+            what = words[verb.end() :] if verb.start() == 0 else words[: verb.start()]
+            if (target := self._target(bare, what, places)) is not None:
+                return replace(target, kind="reject")
         if (adding := self._add(bare, places)) is not None:
             return adding
         sides = patterns.SIDES.search(words)
         if sides is not None and not patterns.QUOTE.search(words):
-            new, old = (sides[1], sides[2]) if sides[1] else (sides[4], sides[3])
+            new, old = (sides[1], sides[2]) if sides[1] else (sides[4] or sides[6], sides[3] or sides[5])
             if new != old:
                 about = f"{words[: sides.start()]} {words[sides.end() :]}"
                 return replace(bare, kind="side", old=old, new=new, about=about)
@@ -194,6 +203,9 @@ class _Clause:
         if before is not None:
             new = self._written(verb.end() + before.end())
             return replace(bare, kind="add", place=before["place"], new=new)
+        kind_of = re.match(rf"\s*(?:a|an|another|one)\s+(?P<place>{named})\s*(?:[:,-]+|\s+that\b)\s*", rest)
+        if kind_of is not None:
+            return replace(bare, kind="add", place=kind_of["place"], new=self._written(verb.end() + kind_of.end()))
         after = re.search(rf"\s+{to}(?P<place>{named})(?:\s+section)?$", rest)
         lead = re.match(r"\s*[:,-]*\s*(?:that\s+)?", rest)
         skip = verb.end() + (lead.end() if lead else 0)
@@ -220,11 +232,15 @@ class _Clause:
             return replace(target, kind="edit", new=self._written(should.end()))
         if verb is None:
             return None
-        if len(quotes) >= 2 and "replace" in words[: quotes[0].start()] + " " + verb[0]:
-            outside = words[: quotes[0].start()] + words[quotes[1].end() :]
-            target = self._target(bare, outside[verb.end() :], places) or bare
+        if len(quotes) >= 2 and patterns.BETWEEN.fullmatch(words, quotes[0].end(), quotes[1].start()):
+            outside = words[verb.end() : quotes[0].start()] + words[quotes[1].end() :]
+            target = self._target(bare, outside, places) or bare
             old, new = (self._original(quote.start() + 1, quote.end() - 1) for quote in quotes[:2])
             return replace(target, kind="edit", old=old, new=new)
+        swapped = patterns.REPLACED.fullmatch(words, verb.end()) if not quotes else None
+        if swapped is not None and not patterns.ID.search(swapped[1]):
+            old, new = (self._original(swapped.start(group), swapped.end(group)) for group in (1, 2))
+            return replace(bare, kind="edit", old=old, new=new)
         joint = patterns.JOINT.search(words, verb.end())
         target = self._target(bare, words[verb.end() : joint.start() if joint else len(words)], places)
         if target is None:
@@ -235,12 +251,19 @@ class _Clause:
         """Which statements are meant; None where the words mean none."""
         if bare.statements and not patterns.FORBIDDEN.search(words):
             return bare
+        quote = patterns.QUOTE.search(words)
+        if quote is not None:
+            at = self.words.find(words)
+            return replace(bare, about=self._original(at + quote.start() + 1, at + quote.end() - 1).lower())
+        named = words.strip().removeprefix("the ")
+        if named in places:
+            return replace(bare, place=named)
         place = patterns.IN.search(words)
         where = place[1].strip() if place and place[1].strip() in places else None
         found = patterns.ORDINAL.search(words)
         if found is not None:
             ordinal = _WORDS_FOR[found[1]] if found[1] else int(found[2]) - 1
-            return replace(bare, ordinal=ordinal, place=where)
+            return replace(bare, ordinal=ordinal, count=_COUNTS.get(found[3] or "", 1), place=where)
         about = patterns.ABOUT.search(words)
         if about is not None:
             return replace(bare, about=about[1].strip(), place=where)

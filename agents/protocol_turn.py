@@ -27,6 +27,12 @@ _SECTIONS = {
     "recommendation": "recommendation",
     "recommendations": "recommendation",
 }
+_ALIASES = {
+    "lines_and_tubes": ("tubes", "tube", "lines", "devices", "catheters"),
+    "mediastinum_and_hila": ("mediastinum", "hila", "hilum"),
+    "upper_abdomen": ("abdomen",),
+    "soft_tissues": ("soft tissue", "chest wall"),
+}
 _MENTIONED = re.compile(r"\[([SE][1-9]\d{0,4})\]")
 _NAMED = re.compile(r"(?<!\w)([sSeE][1-9]\d{0,4})(?!\w)")
 _LOOKED_AT = 2_000
@@ -77,6 +83,7 @@ class Turn:
         for system in self.template.systems:
             names = {system.key.replace("_", " "), system.title.lower()}
             names |= {name.removesuffix("s") for name in names if " " not in name}
+            names |= set(_ALIASES.get(system.key, ()))
             named.update(dict.fromkeys(names, system.key))
         return named
 

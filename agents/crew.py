@@ -15,7 +15,7 @@ from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
 from wetread.agents.specialists import Desk, reviewed, specialist_tool
 from wetread.prompts.loader import agent_prompt
 from wetread.tools.base import Reading, Tool, ToolAnswer
-from wetread.tools.registry import built_in_tools
+from wetread.tools.registry import PERSON_TOOLS, built_in_tools
 from wetread.tools.submit_report import submit_report_for
 from wetread.tools.toolbox import Toolbox, recall
 from wetread.vocabulary import Origin
@@ -73,6 +73,7 @@ class Crew:
             {
                 "systems": ", ".join(system.key for system in reading.template.systems),
                 "consults": ", ".join(f"`{name}`" for name in consulted),
+                "person": any(tool.name in PERSON_TOOLS for tool in tools),
             },
             workspace,
         )

@@ -434,7 +434,8 @@ class Session:
                 return "reported", self._reported()
             if run.ended == "iterations":
                 raise self._meter.reach("iterations")
-            worked = any(message.tool_uses for message in run.messages)
+            # a person who is there may have asked for less than a report, and can say so if it was one
+            worked = reading.person is None and any(message.tool_uses for message in run.messages)
             if nudged or not (worked or not run.text.strip()):
                 break
             task = NUDGE

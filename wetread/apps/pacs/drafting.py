@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from wetread.apps.stores import keep_draft
 from wetread.apps.wiring import open_session
 from wetread.config import Settings
 from wetread.errors import WetreadError
+from wetread.events import Event
 from wetread.reports.export import Source
 from wetread.session import Session
 from wetread.study_reading import read_study
@@ -61,24 +62,19 @@ async def work(spool: Spool, orders: Orders, tell: Callable[[str], None]) -> Non
 async def _handle(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable[[str], None]) -> None:
     tell(f"{study.name}: drafting, {study.instances} instance{'s' if study.instances != 1 else ''}.")
     try:
-        said = await _draft(study, orders)
+        await _draft(study, spool, orders, tell)
     except WetreadError as error:
-        # what was fetched is named by its folder in the spool, which is no identifier
-        why = error.line()
-    except (
-        Exception
-    ) as error:  # one study must not end the node; the text of an unforeseen error may hold what it must not
+        why = error.line()  # names files by their folder in the spool, which identifies nobody
+    except Exception as error:  # one study must not end the node; the text of the unforeseen may say what it must not
         why = f"WET-FAULT: a fault of wetread itself ({type(error).__name__})."
     else:
-        spool.drafted(study, keep=orders.keep)
-        tell(f"{study.name}: {said}")
         return
     there = spool.failed(study)
     tell(f"{study.name}: {why} Its files are in {there}; `wetread read` takes that folder.")
 
 
-async def _draft(study: ReadyStudy, orders: Orders) -> str:
-    """Draft, keep and send; returns what was done.
+async def _draft(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable[[str], None]) -> None:
+    """Draft one study, and do with the report what is ordered.
 
     Raises:
         WetreadError: one of these failed.
@@ -89,18 +85,37 @@ async def _draft(study: ReadyStudy, orders: Orders) -> str:
     ) as session:
         await session.images.load()
         happened = [event async for event in session.send("Draft the report.")]
-        report = session.result()
-        folder = orders.out / study.name
-        await write_files(session, folder, orders.workspace)
-        kept = await asyncio.to_thread(keep_draft, orders.store, orders.settings, orders.workspace, session, happened)
-        done = [f"drafted, written to {folder}"]
-        if kept:
-            done.append(f"kept as {kept}")
-        if all(system.status == "not_assessed" for system in report.findings):
-            raise nothing_assessed(report)
-        if orders.send_to is not None:
-            done.append(await asyncio.to_thread(_send, session, study, orders, orders.send_to))
-    return f"{', '.join(done)}."
+        # a report that is there is brought to where it belongs: cut off here, the next start would draft another one
+        finishing = asyncio.create_task(_finish(session, happened, study, spool, orders, tell))
+        try:
+            await asyncio.shield(finishing)
+        except asyncio.CancelledError:
+            await finishing
+            raise
+
+
+async def _finish(
+    session: Session,
+    happened: Sequence[Event],
+    study: ReadyStudy,
+    spool: Spool,
+    orders: Orders,
+    tell: Callable[[str], None],
+) -> None:
+    """Write, keep and send the report of a study; then the study is done with."""
+    report = session.result()
+    folder = orders.out / study.name
+    await write_files(session, folder, orders.workspace)
+    done = [f"drafted, written to {folder}"]
+    kept = await asyncio.to_thread(keep_draft, orders.store, orders.settings, orders.workspace, session, happened)
+    if kept:
+        done.append(f"kept as {kept}")
+    if all(system.status == "not_assessed" for system in report.findings):
+        raise nothing_assessed(report)
+    if orders.send_to is not None:
+        done.append(await asyncio.to_thread(_send, session, study, orders, orders.send_to))
+    await asyncio.to_thread(spool.drafted, study, keep=orders.keep)
+    tell(f"{study.name}: {', '.join(done)}.")
 
 
 def _send(session: Session, study: ReadyStudy, orders: Orders, to: Destination) -> str:

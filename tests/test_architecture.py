@@ -15,7 +15,7 @@ AT_THE_ROOT = ("agents", "tools", "prompts", "scenarios")
 RANKS = [
     {"wetread", "errors", "values", "vocabulary", "config", "yamlfile", "prompts"},
     {"study", "artifacts"},
-    {"study_reading", "study_files", "deidentify", "imaging", "evidence", "insight"},
+    {"study_reading", "study_files", "deidentify", "deidentification", "imaging", "evidence", "insight"},
     {"reports"},
     {"events"},
     {"tools", "store"},

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps import cli_export
+from wetread.apps import cli_deidentify, cli_export
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 
@@ -52,13 +52,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     """One line on stderr about an error, and its exit code."""
-    from wetread.errors import ConfigError, ExportError, InputError, ReviewError, StoreError, WetreadError
+    from wetread.errors import (
+        ConfigError,
+        DeidentifyError,
+        ExportError,
+        InputError,
+        ReviewError,
+        StoreError,
+        WetreadError,
+    )
 
     if isinstance(error, WetreadError):
         _say(error.line())
         if isinstance(error, ExportError):
             return NOT_EXPORTED
-        return BAD_INPUT if isinstance(error, ConfigError | InputError | ReviewError | StoreError) else NO_REPORT
+        bad = ConfigError | DeidentifyError | InputError | ReviewError | StoreError
+        return BAD_INPUT if isinstance(error, bad) else NO_REPORT
     # the text of an unforeseen error may hold what must not be shown: its kind and place are enough to report it
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -164,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _index(commands)
     cli_export.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
+    cli_deidentify.add_command(lambda name, module, help: _command(commands, name, module, help))
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser

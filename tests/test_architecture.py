@@ -14,8 +14,8 @@ AT_THE_ROOT = ("agents", "tools", "prompts", "scenarios")
 
 RANKS = [
     {"wetread", "errors", "values", "vocabulary", "config", "yamlfile", "prompts"},
-    {"study", "artifacts"},
-    {"study_reading", "study_files", "deidentify", "deidentification", "imaging", "evidence", "insight"},
+    {"study", "artifacts", "deidentify"},
+    {"study_reading", "study_files", "deidentification", "imaging", "evidence", "insight"},
     {"reports"},
     {"events"},
     {"tools", "store"},

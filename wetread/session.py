@@ -156,6 +156,8 @@ class Session:
     async def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn: an event for all that happens, `TurnEnded` last.
 
+        What the study's headers name is taken out of the text before anything else sees it.
+
         Leaving the iteration early cancels the turn. A turn that a budget or a failing model ends leaves a partial
         report of what was found until then.
 
@@ -169,7 +171,7 @@ class Session:
             raise ReadingError("WET-READING-BUSY", "A turn is running.", "Follow it to its end, or cancel it, first.")
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.reading.emit = events.put_nowait
-        turn = self._turn = asyncio.create_task(self._take_turn(text))
+        turn = self._turn = asyncio.create_task(self._take_turn(self.study.scrub(text)))
         turn.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:

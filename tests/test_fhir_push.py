@@ -31,6 +31,7 @@ from wetread.reports.export import Identity, export
 from wetread.reports.model import Report
 from wetread.reports.render import to_json
 from wetread.scenarios.scenario import BUILT_IN
+from wetread.store import Store
 
 pytest.importorskip("fhir.resources", reason="the extra fhir is not installed")
 

@@ -10,6 +10,7 @@
     ├── TapeError           WET-TAPE-*      a replay asked for what is not on the tape
     ├── ExportError         WET-EXPORT-*    a report cannot be exported, or not be delivered
     ├── PacsError           WET-PACS-*      an archive (PACS) or a DICOM node that fails or refuses  exit 2
+    ├── DeidentifyError     WET-DEID-*      a study cannot be de-identified; nothing was written       exit 2
     ├── ReadingError        WET-READING-*   no report could be drafted                              exit 3
     ├── ReviewError         WET-REVIEW-*    what a reader asked for cannot be done to the report    exit 2
     └── StoreError          WET-STORE-*     the store cannot be opened, read or written             exit 2
@@ -147,3 +148,9 @@ class ExportError(WetreadError):
     """A report cannot be written in a format, or not be delivered."""
 
     family = "WET-EXPORT"
+
+
+class DeidentifyError(WetreadError):
+    """A study cannot be de-identified; nothing of it was written."""
+
+    family = "WET-DEID"

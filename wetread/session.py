@@ -239,6 +239,8 @@ class Session:
     def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn: an event for all that happens, `TurnEnded` last.
 
+        What the study's headers name is taken out of the text before anything else sees it.
+
         Leaving the iteration early cancels the turn. A turn that a budget or a failing model ends leaves a partial
         report of what was found until then.
 
@@ -246,7 +248,7 @@ class Session:
             ReadingError: `WET-READING-BUSY`, a turn is running; `WET-READING-CLOSED`, the session was closed.
             WetreadError: what no rule of a turn covers, such as a replay's `TapeError`; after `TurnEnded`.
         """
-        return self._follow(lambda: self._take_turn(text))
+        return self._follow(lambda: self._take_turn(self.study.scrub(text)))
 
     def call(self, tool: str, arguments: Mapping[str, JsonValue], *, said: str) -> AsyncIterator[Event]:
         """Have one tool work, for a person who asks for it, and follow that: it makes evidence as an agent's call does.

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps import cli_export, cli_pacs
+from wetread.apps import cli_deidentify, cli_export, cli_pacs
 from wetread.apps.cli_chat import add_chat
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
@@ -53,14 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     """One line on stderr about an error, and its exit code."""
-    from wetread.errors import ConfigError, ExportError, InputError, PacsError, ReviewError, StoreError, WetreadError
+    from wetread.errors import (
+        ConfigError,
+        DeidentifyError,
+        ExportError,
+        InputError,
+        PacsError,
+        ReviewError,
+        StoreError,
+        WetreadError,
+    )
 
     if isinstance(error, WetreadError):
         _say(error.line())
         if isinstance(error, ExportError) or (isinstance(error, PacsError) and error.sending):
             return NOT_EXPORTED
-        bad = isinstance(error, ConfigError | InputError | PacsError | ReviewError | StoreError)
-        return BAD_INPUT if bad else NO_REPORT
+        bad = ConfigError | DeidentifyError | InputError | PacsError | ReviewError | StoreError
+        return BAD_INPUT if isinstance(error, bad) else NO_REPORT
     # the text of an unforeseen error may hold what must not be shown: its kind and place are enough to report it
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -168,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     _index(commands)
     cli_export.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     cli_pacs.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
+    cli_deidentify.add_command(lambda name, module, help: _command(commands, name, module, help))
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser

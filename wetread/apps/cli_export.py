@@ -19,7 +19,7 @@ def add_commands(command: Callable[[str, str, str], argparse.ArgumentParser], wo
         "--to",
         metavar="FORMATS",
         required=True,
-        help="json, md, html, fhir, hl7v2, ...: one or several with commas; all; or list, which lists them",
+        help="json, md, html, mrrt, fhir, hl7v2, ...: one or several with commas; all; or list, which lists them",
     )
     export.add_argument("--out", metavar="DIR", help="folder for the files; that of the report by default")
     _study(export, "for formats with pictures and DICOM formats")
@@ -63,6 +63,7 @@ def _report(command: argparse.ArgumentParser, *, needed: bool = True) -> None:
     command.add_argument(
         "--store", metavar="WHERE", help="the store, which has the masks too (WETREAD_STORE, .wetread/store.db)"
     )
+    command.add_argument("--by", metavar="NAME", help="your name, for the audit log of the store")
 
 
 def _study(command: argparse.ArgumentParser, why: str) -> None:

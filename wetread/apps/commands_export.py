@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wetread.apps.stores import find_report, opened_store
+from wetread.apps.stores import find_report, log_delivery, opened_store, reader_name
 from wetread.apps.terminal import console, note
 from wetread.apps.wiring import settings_for
 from wetread.errors import ExportError, InputError
@@ -38,15 +38,19 @@ def run(options: argparse.Namespace) -> int:
     wanted = formats_of(options.to)
     identity = identity_from(options)
     workspace = Path(options.workspace)
+    by = reader_name(options.by)
     settings = settings_for(workspace)
     with opened_store(options.store, settings, workspace) as store:
         found = find_report(options.report, store)
         artifacts = store.artifacts.load(found.report) if store is not None else None
     made: list[ExportedFile] = []
+    counts: dict[str, int] = {}
     with source_of(options, settings, artifacts, identity) as source:
         for name in wanted:
             try:
-                made += export_from(source, found.report, name)
+                files = export_from(source, found.report, name)
+                counts[name] = len(files)
+                made += files
             except ExportError as error:
                 # asked for by name, what cannot be made is an error; asked for all, the rest is wanted all the same
                 if options.to != ALL:
@@ -54,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
                 note(f"Left out {name}: {error.line()}")
     folder = Path(options.out or (found.path.parent if found.path else "wetread-out"))
     names = [path.name for path in write_files(made, folder)]
+    with opened_store(options.store, settings, workspace) as store:
+        log_delivery(store, found.report, "report.exported", counts, command="wetread export", by=by)
     note(f"Written to {folder}: {', '.join(names)}")
     return 0
 

@@ -51,8 +51,8 @@ async def _add(options: argparse.Namespace, settings: Settings, path: Path, stud
                 image_sha256=pixels,
                 modality=image.modality,
                 view=image.view.value,
-                labels=tuple(options.label),
-                snippet=options.snippet,
+                labels=tuple(map(study.scrub, options.label)),
+                snippet=study.scrub(options.snippet),
             )
         )
         note(f"{'Added' if new else 'Replaced'} {options.id} in {path}: {len(library)} cases.")

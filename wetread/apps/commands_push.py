@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wetread.apps.commands_export import formats_of, identity_from, source_of
 from wetread.apps.output import print_json
-from wetread.apps.stores import find_report, opened_store
+from wetread.apps.stores import find_report, log_delivery, opened_store, reader_name
 from wetread.apps.terminal import note
 from wetread.apps.wiring import settings_for
 from wetread.errors import InputError
@@ -32,11 +32,15 @@ def _fhir(options: argparse.Namespace) -> int:
 
     workspace = Path(options.workspace)
     identity = identity_from(options)
-    with opened_store(options.store, settings_for(workspace), workspace) as store:
+    by = reader_name(options.by)
+    settings = settings_for(workspace)
+    with opened_store(options.store, settings, workspace) as store:
         report = find_report(options.report, store).report
     (bundle,) = export(report, "fhir", workspace=workspace, identity=identity)
     token = os.environ.get(TOKEN_VARIABLE) or None
     result = asyncio.run(push(bundle.data, options.url, token=token, allow_http=options.allow_http))
+    with opened_store(options.store, settings, workspace) as store:
+        log_delivery(store, report, "report.sent", {"fhir": 1}, command="wetread push", by=by)
     if options.json:
         print_json(result.model_dump())
     tries = f" after {result.attempts} attempts" if result.attempts > 1 else ""

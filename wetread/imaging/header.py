@@ -160,6 +160,8 @@ def _read(path: Path, shown: str, identifiers: Identifiers, required: bool) -> D
     acquired = next(
         (d for key in ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate") if (d := _date(dataset, key))), None
     )
+    if dataset.get("LongitudinalTemporalInformationModified") == "REMOVED":
+        acquired = None  # what dates there are stand for nothing: PS3.15 E.2
     return DicomFacts(
         modality=modality,
         body_part=_term(dataset, "BodyPartExamined"),

@@ -25,15 +25,14 @@ def parts(runs: Runs) -> Integers:
     # Runs of one row that touch are of one part too.
     beside = np.flatnonzero((runs.rows[1:] == runs.rows[:-1]) & (runs.starts[1:] == runs.ends[:-1]))
     one, other = np.concatenate((one, beside + 1)), np.concatenate((other, beside))
-    while True:
+    while one.size:
         low, high = np.minimum(root[one], root[other]), np.maximum(root[one], root[other])
         apart = np.flatnonzero(low != high)
-        if apart.size == 0:
-            break
         one, other = one[apart], other[apart]
         np.minimum.at(root, high[apart], low[apart])
         root = _settled(root)
-    return np.unique(root, return_inverse=True)[1]
+    numbers = np.cumsum(root == np.arange(count)) - 1
+    return numbers[root]
 
 
 def _settled(root: Integers) -> Integers:

@@ -105,8 +105,8 @@ def _filtered(runs: Runs) -> tuple[Integers, Integers]:
     values[::2] = _UP
     if runs.rows.size == 0:
         return starts, values
-    # Nothing changes outside the mask's own rows and bytes but each row's filter type, and what the filter takes from the
-    # row below them; two rows, since a run that ends with its row ends at the type of the next.
+    # Nothing changes outside the mask's own rows and bytes but each row's filter type, and what the filter takes from
+    # the row below them; two rows, since a run that ends with its row ends at the type of the next.
     top, bottom = int(runs.rows[0]), min(int(runs.rows[-1]) + 3, rows)
     left = max(1 + (int(runs.starts.min()) >> 3), 2)
     right = min(3 + (int(runs.ends.max()) >> 3), stride)

@@ -53,5 +53,10 @@ _HINTS = (
 def instructions(text: str) -> Iterator[tuple[int, int]]:
     """Where a text reads like an instruction to a system: offsets of each place."""
     low = text.lower()
-    if any(hint in low for hint in _HINTS) or _AI.search(text) is not None:
-        yield from (match.span() for match in _ORDERS.finditer(text))
+    for hint in _HINTS:
+        if hint in low:
+            break
+    else:
+        if _AI.search(text) is None:
+            return
+    yield from (match.span() for match in _ORDERS.finditer(text))

@@ -56,16 +56,13 @@ def certainty_differs(doc: Document) -> Iterator[Issue]:
             evidence = doc.ledger.get(id)
             if evidence is None or evidence.status != "ok":
                 continue
-            found = [
-                one.probability
+            given = [
+                (one.finding, one.probability)
                 for one in evidence.observations
-                if one.probability is not None and one.finding is not None and related(one.finding, claim.finding)
+                if one.finding is not None and one.probability is not None
             ]
-            exact = [
-                one.probability
-                for one in evidence.observations
-                if one.probability is not None and one.finding == claim.finding
-            ]
+            found = [probability for finding, probability in given if related(finding, claim.finding)]
+            exact = [probability for finding, probability in given if finding == claim.finding]
             likely = max(exact or found, default=None)
             if likely is None:
                 continue

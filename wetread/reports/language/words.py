@@ -138,7 +138,8 @@ def sentences(text: str) -> list[tuple[int, int, str]]:
             continue
         _add(found, text, begin, at if sign == "\n" else match.end())
         begin = match.end()
-    _add(found, text, begin, len(text))
+    if begin < len(text):
+        _add(found, text, begin, len(text))
     return found
 
 
@@ -147,8 +148,9 @@ def _add(found: list[tuple[int, int, str]], text: str, start: int, end: int) -> 
     start = lead.end() if lead else start
     while end > start and text[end - 1].isspace():
         end -= 1
-    if any(character.isalnum() for character in text[start:end]):
-        found.append((start, end, text[start:end]))
+    sentence = text[start:end]
+    if sentence[:1].isalnum() or any(character.isalnum() for character in sentence):
+        found.append((start, end, sentence))
 
 
 def _width(text: str) -> int:

@@ -78,7 +78,7 @@ def encode_runs(runs: Runs) -> bytes:
         raise ValueError(f"a mask PNG is made of pixels, and {rows} x {columns} has none")
     starts, values = _filtered(runs)
     size = rows * _stride(columns)
-    lengths = np.diff(starts, append=size)
+    lengths = np.concatenate((starts[1:], (size,))) - starts
     stream = b"\x78\x01" + _deflate_runs(values, lengths) + struct.pack(">I", _adler32(starts, lengths, values, size))
     header = struct.pack(">IIBBBBB", columns, rows, 1, 0, 0, 0, 0)
     return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", stream), _chunk(b"IEND", b"")))
@@ -126,7 +126,7 @@ def _filtered(runs: Runs) -> tuple[Integers, Integers]:
     filtered[wide:] -= steps[: size - wide]
     filtered[::wide] += _UP
     filtered[1::wide] -= _UP
-    places = np.flatnonzero(filtered != 0)
+    places = np.flatnonzero(filtered)
     row = places // wide
     inner = places + row * (stride - wide) + top * stride + (places - row * wide >= 2) * (left - 2)
     bytes_of = np.cumsum(filtered[places], dtype=np.uint8)
@@ -178,7 +178,7 @@ def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
     # No two codes share a bit, so that adding sets them. What is left of a word's last code goes on in the next.
     unsigned = codes.astype(np.uint64)
     np.add.at(words, word, unsigned << shift)
-    ends = np.flatnonzero(np.diff(word, append=-1))
+    ends = np.flatnonzero(np.concatenate((word[1:] != word[:-1], (True,))))
     np.add.at(words, word[ends] + 1, unsigned[ends] >> np.uint64(1) >> (np.uint64(63) - shift[ends]))
     return words.astype("<u8").tobytes()[: (bits + 7) // 8]
 

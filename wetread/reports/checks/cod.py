@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check
-from wetread.reports.checks.document import Document
+from wetread.reports.checks.document import Document, Hints
 from wetread.reports.model import Issue
 
 _SNOMED = re.compile(
@@ -16,8 +16,7 @@ _SNOMED = re.compile(
 _LOINC = re.compile(r"\bLOINC(?: (?:codes?|number))?(?: is)? ?[:#=|]? ?(?P<code>\d{1,7}-\d)\b", re.IGNORECASE)
 _RADLEX = re.compile(r"\bRadLex(?: (?:codes?|id))? ?[:#=|]? ?(?P<code>(?:RID)?\w{2,10})\b", re.IGNORECASE)
 _LOINC_CODE = re.compile(r"\d{1,7}-\d")
-_NAMED = re.compile(r"SNOMED|SCT|LOINC|RadLex", re.IGNORECASE)
-"""One of these stands before every code."""
+_HINTS = Hints(parts=("snomed", "sct", "loinc", "radlex"))
 _RID = re.compile(r"RID\d{1,6}", re.IGNORECASE)
 
 _MULTIPLY = (
@@ -52,7 +51,7 @@ def mod10_holds(code: str) -> bool:
 def wrong_code(doc: Document) -> Iterator[Issue]:
     """COD-1: a code with a wrong check digit, or one that its system cannot have."""
     for line in doc.passages:
-        if _NAMED.search(line.text) is None:
+        if not line.may_hold(_HINTS):
             continue
         for form, holds, system in ((_SNOMED, verhoeff_holds, "SNOMED CT"), (_LOINC, mod10_holds, "LOINC")):
             for match in form.finditer(line.text):

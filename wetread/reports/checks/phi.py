@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check
-from wetread.reports.checks.document import Document
+from wetread.reports.checks.document import Document, Hints
 from wetread.reports.model import Issue, Severity
 
 _BLANK = r"(?!_{2,}|X{3,}|\[)"
@@ -21,6 +21,7 @@ _SIGNS = {
     "named": re.compile("name", re.IGNORECASE),
     "titled": re.compile("M[RrSsIi]"),
 }
+_HINTS = Hints(frozenset({"mr", "mrs", "ms", "miss"}), (*"0123456789", "@", "name"))
 # what it is, how grave, what must be there at all (most sentences have it not, and are spared the form), the form
 _FORMS: tuple[tuple[str, Severity, str, re.Pattern[str]], ...] = (
     (
@@ -105,9 +106,9 @@ _FORMS: tuple[tuple[str, Severity, str, re.Pattern[str]], ...] = (
 def identifier(doc: Document) -> Iterator[Issue]:
     """PHI-1: what reads like an identifier of a person. The message does not repeat it."""
     for line in doc.passages:
-        signs = {name for name, sign in _SIGNS.items() if sign.search(line.text)}
-        if not signs:
+        if not line.may_hold(_HINTS):
             continue
+        signs = {name for name, sign in _SIGNS.items() if sign.search(line.text)}
         taken: set[int] = set()
         for what, severity, sign, form in _FORMS:
             if sign not in signs:

@@ -113,7 +113,8 @@ def tokens(text: str) -> list[Token]:
 _ABBREVIATIONS = frozenset(
     ("dr", "mr", "mrs", "ms", "no", "vs", "approx", "e.g", "i.e", "fig", "resp", "st", "ca", "cf", "incl", "excl")
 )  # fmt: skip
-_BREAK = re.compile(r"(?<=\S)[.!?](?=[\s\"')\]]|$)|\n|(?<=[A-Za-z])\.(?=[A-Z][a-z])")
+# the sign first, and then what must stand before and behind it: the other way round each letter would be looked at
+_BREAK = re.compile(r"[.!?\n](?:(?<=\n)|(?<=\S[.!?])(?=[\s\"')\]]|$)|(?<=[A-Za-z]\.)(?=[A-Z][a-z]))")
 _LEAD = re.compile(r"[ \t\r\n]*(?:(?:[-*•]+|\(?\d{1,2}[.)])[ \t]+)?[ \t\r\n]*")
 _ITEM = re.compile(r"(?:[-*•]|\(?\d{1,2}[.)])\s")
 _NARROWEST, _WIDEST = 55, 140

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wetread.evidence import Box
 from wetread.imaging.geometry import Mask
-from wetread.imaging.parts import parts
+from wetread.imaging.parts import in_one_column, parts
 from wetread.imaging.png import encode_mask
 from wetread.imaging.runs import PRESENT, Integers, Runs, coarsened, runs_of
 from wetread.values import Value
@@ -205,6 +205,8 @@ def _label(runs: Runs) -> tuple[Integers, Integers]:
 
     Parts are told on a grid of at most 256 x 256 (8 neighbours): a crack of a pixel in a large mask parts nothing.
     """
+    if in_one_column(runs):
+        return np.zeros(runs.rows.size, np.int64), np.array([runs.area])
     factor = _factor(*runs.shape)
     coarse = coarsened(runs, factor)
     labels = parts(coarse)

@@ -7,6 +7,18 @@ import numpy as np
 from wetread.imaging.runs import Integers, Runs
 
 
+def in_one_column(runs: Runs) -> bool:
+    """Whether each row from the first to the last has one run, and each run touches the one before: most masks are so,
+    and of one part on any coarser grid too."""
+    rows, starts, ends = runs.rows, runs.starts, runs.ends
+    return bool(
+        rows.size
+        and (rows[1:] - rows[:-1] == 1).all()
+        and (starts[1:] <= ends[:-1]).all()
+        and (starts[:-1] <= ends[1:]).all()
+    )
+
+
 def parts(runs: Runs) -> Integers:
     """The part that each run belongs to, from 0 on in the order of their first runs. Pixels that touch, also by their
     corners, are of one part (8 neighbours)."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from wetread.evidence import Box
 from wetread.imaging.geometry import Mask
-from wetread.imaging.parts import parts
+from wetread.imaging.parts import in_one_column, parts
 from wetread.imaging.png import encode_mask
-from wetread.imaging.runs import PRESENT, Integers, Runs, runs_of
+from wetread.imaging.runs import PRESENT, Integers, Runs, coarsened, runs_of
 from wetread.values import Value
 
 _LABEL_SIDE = 256
@@ -89,7 +89,7 @@ def assess(
     inside = mask[top : top + rows, left : left + columns]
     total = int(np.multiply(inside, present).sum(axis=1, dtype=np.uint32).sum(dtype=np.int64))
     mean = total / area / 255
-    _, sizes = _label(present, runs)
+    _, sizes = _label(runs)
     share = float(sizes.max() / sizes.sum())
     fraction = area / whole
     problems: list[Problem] = []
@@ -120,7 +120,7 @@ def largest_component(mask: Mask) -> Mask:
     if not present.any():
         return result
     runs = runs_of(present)
-    labels, sizes = _label(present, runs)
+    labels, sizes = _label(runs)
     chosen = labels == int(np.argmax(sizes))
     rows, columns = present.shape
     kept = Runs(runs.shape, runs.rows[chosen], runs.starts[chosen], runs.ends[chosen])
@@ -200,13 +200,15 @@ def _factor(rows: int, columns: int) -> int:
     return max(1, -(-max(rows, columns) // _LABEL_SIDE))
 
 
-def _label(present: NDArray[np.bool_], runs: Runs) -> tuple[Integers, Integers]:
+def _label(runs: Runs) -> tuple[Integers, Integers]:
     """The part of each run, and the area of each part in pixels.
 
     Parts are told on a grid of at most 256 x 256 (8 neighbours): a crack of a pixel in a large mask parts nothing.
     """
-    factor = _factor(*present.shape)
-    coarse = runs_of(_blocks(present, factor))
+    if in_one_column(runs):
+        return np.zeros(runs.rows.size, np.int64), np.array([runs.area])
+    factor = _factor(*runs.shape)
+    coarse = coarsened(runs, factor)
     labels = parts(coarse)
     width = coarse.shape[1]
     at = np.searchsorted(
@@ -214,16 +216,3 @@ def _label(present: NDArray[np.bool_], runs: Runs) -> tuple[Integers, Integers]:
     )
     of = labels[at - 1]
     return of, np.bincount(of, weights=runs.ends - runs.starts).astype(np.int64)
-
-
-def _blocks(present: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
-    """Whether anything is set in each block of `factor` x `factor`."""
-    rows, columns = present.shape
-    high, wide = -(-rows // factor), -(-columns // factor)
-    padded = np.zeros((high * factor, wide * factor), np.bool_)
-    padded[:rows, :columns] = present
-    lines: NDArray[np.bool_] = np.logical_or.reduce(padded.reshape(high, factor, wide * factor), axis=1)
-    any_of = lines[:, ::factor].copy()
-    for offset in range(1, factor):
-        any_of |= lines[:, offset::factor]
-    return any_of

@@ -84,6 +84,21 @@ def runs_of(present: NDArray[np.bool_]) -> Runs:
     return Runs((rows, columns), row, starts, changes[1::2] - row * (columns + 1))
 
 
+def coarsened(runs: Runs, factor: int) -> Runs:
+    """The runs of the picture in which each block of `factor` x `factor` pixels is one, set where any of them is."""
+    if factor == 1 or runs.rows.size == 0:
+        return Runs((-(-runs.shape[0] // factor), -(-runs.shape[1] // factor)), runs.rows, runs.starts, runs.ends)
+    rows, columns = -(-runs.shape[0] // factor), -(-runs.shape[1] // factor)
+    line = runs.rows // factor * (columns + 1)  # a place after each row keeps the runs of two rows apart
+    begins, ends = line + runs.starts // factor, line + (runs.ends - 1) // factor + 1
+    order = np.argsort(begins, kind="stable")
+    begins, ends = begins[order], np.maximum.accumulate(ends[order])
+    apart = np.flatnonzero(begins[1:] > ends[:-1])
+    begins, ends = begins[np.concatenate(([0], apart + 1))], ends[np.concatenate((apart, [-1]))]
+    row, start = np.divmod(begins, columns + 1)
+    return Runs((rows, columns), row, start, ends - row * (columns + 1))
+
+
 def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
     """A mask in the frame of a prepared picture, as runs in the image.
 
@@ -119,7 +134,7 @@ def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
     m, n = content.rows, source.rows
     cell, into = np.divmod((2 * np.arange(n) + 1) * m - n, 2 * n)
     bounds = np.searchsorted(cell, np.arange(top, top + high))
-    firsts, counts = bounds[:-1], np.diff(bounds)
+    firsts, counts = bounds[:-1], bounds[1:] - bounds[:-1]
     repeats = counts[cell_rows]
     last = np.cumsum(repeats)
     of = np.repeat(np.arange(cells.size), repeats)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit.application import Application, in_terminal
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import ThreadedCompleter
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
@@ -33,7 +34,7 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
 from wetread.apps.chat.engine import Engine
-from wetread.apps.chat.input import ChatCompleter, Pastes, open_history, strained
+from wetread.apps.chat.input import ChatCompleter, Pastes, PrivateHistory, open_history, strained
 from wetread.apps.chat.keys import chat_keys
 from wetread.apps.chat.live import Live, Snapshot
 from wetread.apps.chat.render import colours, rendered
@@ -99,7 +100,7 @@ class TerminalChat:
         self.search = SearchToolbar(ignore_case=True)
         self.buffer = Buffer(
             multiline=True,
-            completer=ChatCompleter(self.live),
+            completer=ThreadedCompleter(ChatCompleter(lambda: self.engine.desk)),
             complete_while_typing=True,
             history=open_history(options.workspace),
             enable_history_search=False,
@@ -207,6 +208,9 @@ class TerminalChat:
 
     def _accept(self, buffer: Buffer) -> bool:
         text = self.pastes.whole(buffer.text)
+        desk = self.engine.desk
+        if desk is not None and desk.dialogue is not None and isinstance(buffer.history, PrivateHistory):
+            buffer.history.scrub = desk.dialogue.session.study.scrub
         if text.strip() in ("/quit", "/exit", "/q"):
             self.quit()
             return False

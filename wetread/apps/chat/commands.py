@@ -7,7 +7,6 @@ event loop of the dialogue and are imported when they are asked for.
 from __future__ import annotations
 
 import difflib
-import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from wetread.apps.chat.desk import Desk
 from wetread.apps.chat.ids import bare
 from wetread.errors import InputError, WetreadError
 
-_LOG = logging.getLogger("wetread.chat")
 
 _COMMAND = re.compile(r"\s*/(?P<name>[A-Za-z?-]*)(?:\s+(?P<words>.*))?", re.DOTALL)
 
@@ -290,10 +288,9 @@ async def perform(desk: Desk, line: str) -> None:
     except WetreadError as error:
         desk.screen.show(failure(error))
     except Exception as error:
-        # messages of exceptions hold paths and values: the type and the log tell enough
-        _LOG.exception("/%s failed", command.name)
-        said = f"/{command.name} failed for a reason of its own ({type(error).__name__})."
-        desk.screen.show(failure(WetreadError("WET-FAULT", said, "Nothing was changed that is not shown.")))
+        from wetread.apps.chat.opening import fault
+
+        desk.screen.show(fault(error))
 
 
 def complete(desk: Desk, line: str) -> list[Completion]:

@@ -47,7 +47,7 @@ async def do_new(desk: Desk, words: str) -> None:
 async def do_replay(desk: Desk, words: str) -> None:
     """Show again what happened, marked as a replay; nothing is called."""
     from wetread.agents.facts import without_facts
-    from wetread.store.journal import Indicated, Opened, ReportKept, Said
+    from wetread.store.journal import Indicated, Opened, ReportKept, Said, TakenBack
 
     id = await _session(desk, words) if words else conversation(desk).id
     entries = await asyncio.to_thread(desk.store.sessions.entries, id)
@@ -60,7 +60,7 @@ async def do_replay(desk: Desk, words: str) -> None:
                     show(said(without_facts(message.text)))
             case ReportKept():
                 show(note(f"Report: version {entry.version}, {entry.status}."))
-            case Indicated() | Opened():
+            case Indicated() | Opened() | TakenBack():
                 continue
             case _:
                 for what in story(entry):

@@ -102,7 +102,8 @@ class Chat:
         self.output = output
         self.live = live
         self.tally = Tally(load_prices())
-        self._desk: Desk | None = None
+        self.desk: Desk | None = None
+        """What commands work with; None until the store is open."""
         self._source: StudySource | None = None
         self._queue: deque[str] = deque()
         self._answer: asyncio.Future[str | None] | None = None
@@ -125,12 +126,12 @@ class Chat:
         if self._answer is not None:
             self._answered(line or None)
         elif self._asked is not None:
-            self._desk_dialogue().answer(line or None)
+            self._talk().answer(line or None)
         elif line.startswith("/cancel"):
             self.interrupt(drop_queue=True)
         elif not line:
             return
-        elif self._opened and not is_path(line) and commands.is_beside(line):
+        elif self._opened and self._work is not None and commands.is_command(line) and not is_path(line):
             self._start_beside(line)
         elif self._work is not None or not self._opened:
             self._queue.append(line)
@@ -143,7 +144,7 @@ class Chat:
         if self._answer is not None:
             self._answered(None)
         elif self._asked is not None:
-            self._desk_dialogue().answer(None)
+            self._talk().answer(None)
 
     def interrupt(self, *, drop_queue: bool = False) -> bool:
         """Stop what runs; returns whether anything did. Messages that wait go back into the input line."""
@@ -158,7 +159,7 @@ class Chat:
         if self._work is None:
             return bool(waiting)
         self.live.set(stopping=True)
-        dialogue = self._desk.dialogue if self._desk is not None else None
+        dialogue = self.desk.dialogue if self.desk is not None else None
         if dialogue is not None and dialogue.busy:
             dialogue.cancel()
         else:
@@ -196,7 +197,7 @@ class Chat:
                 task.cancel()
             if work:
                 await asyncio.wait(work)
-            dialogue = self._desk.dialogue if self._desk is not None else None
+            dialogue = self.desk.dialogue if self.desk is not None else None
             try:
                 await self._close_dialogue()
                 await self._stack.aclose()
@@ -239,7 +240,7 @@ class Chat:
         workspace = options.workspace
         settings = await asyncio.to_thread(settings_for, workspace, options.model)
         store = await asyncio.to_thread(self._store, settings)
-        self._desk = Desk(
+        self.desk = Desk(
             screen=self,
             settings=settings,
             workspace=workspace,
@@ -272,7 +273,7 @@ class Chat:
 
     def _offer(self) -> None:
         """No study yet: say what lies here and how to name one."""
-        desk = self._desk
+        desk = self.desk
         assert desk is not None
         here = [str(path) for path in studies_here(Path.cwd())]
         sessions = [one for one in desk.store.sessions.all() if one.turns][:5]
@@ -297,7 +298,7 @@ class Chat:
 
     async def _begin(self, source: StudySource) -> None:
         self.live.set(status="reading the study")
-        desk = self._desk
+        desk = self.desk
         assert desk is not None
         try:
             study = await asyncio.to_thread(source.read, desk.workspace)
@@ -325,7 +326,7 @@ class Chat:
 
     async def _resume(self, id: str | None) -> None:
         self.live.set(status="reading the session")
-        desk = self._desk
+        desk = self.desk
         assert desk is not None
         try:
             entries = await asyncio.to_thread(desk.store.sessions.all)
@@ -361,7 +362,7 @@ class Chat:
 
     async def _sources(self, source: StudySource, study: Study) -> tuple[AsyncExitStack, Sources]:
         """What a dialogue works with, and what closes it."""
-        desk = self._desk
+        desk = self.desk
         assert desk is not None
         settings, workspace = desk.settings, desk.workspace
         from wetread.agents.models import chat_model
@@ -387,6 +388,7 @@ class Chat:
                     budget=self.options.budget,
                     modes=replay.modes,
                     now=lambda: scenario.file.now,
+                    scrub=study.scrub,
                     **tools,
                 )
             endpoints = open_endpoints(settings, simulated=source.simulated)
@@ -405,24 +407,25 @@ class Chat:
                 workspace=workspace,
                 budget=self.options.budget,
                 modes=modes,
+                scrub=study.scrub,
             )
         except BaseException:
             await stack.aclose()
             raise
 
     async def _take(self, dialogue: Dialogue, stack: AsyncExitStack, source: StudySource) -> None:
-        assert self._desk is not None
+        assert self.desk is not None
         await self._close_dialogue()
         self._dialogue_stack, self._source = stack, source
-        desk = self._desk
+        desk = self.desk
         dialogue.reader = desk.reader
         desk.dialogue, desk.files = dialogue, source.files()
         self._warming = asyncio.create_task(warm())
 
     async def _close_dialogue(self) -> None:
         stack, self._dialogue_stack = self._dialogue_stack, AsyncExitStack()
-        if self._desk is not None:
-            self._desk.dialogue = None
+        if self.desk is not None:
+            self.desk.dialogue = None
         await stack.aclose()
 
     async def _play(self, path: Path) -> None:
@@ -438,12 +441,12 @@ class Chat:
 
     @property
     def _asked(self) -> QuestionAsked | None:
-        dialogue = self._desk.dialogue if self._desk is not None else None
+        dialogue = self.desk.dialogue if self.desk is not None else None
         return dialogue.question if dialogue is not None else None
 
-    def _desk_dialogue(self) -> Dialogue:
-        assert self._desk is not None and self._desk.dialogue is not None
-        return self._desk.dialogue
+    def _talk(self) -> Dialogue:
+        assert self.desk is not None and self.desk.dialogue is not None
+        return self.desk.dialogue
 
     def _answered(self, text: str | None) -> None:
         if self._answer is not None and not self._answer.done():
@@ -481,16 +484,16 @@ class Chat:
     async def _do(self, line: str) -> None:
         self.output.write(views.said(line))
         try:
-            if self._desk is None:
+            if self.desk is None:
                 raise InputError("WET-INPUT-BUSY", "The chat is still being opened.", "Try again in a moment.")
             if is_path(line):
                 await self._dropped(line)
             elif commands.is_command(line):
-                await commands.run(self._desk, line)
-            elif self._desk.dialogue is None:
+                await commands.perform(self.desk, line)
+            elif self.desk.dialogue is None:
                 await self._begin_typed([line])
             else:
-                await self._turn(self._desk.dialogue.send(line))
+                await self._turn(self.desk.dialogue.send(line))
         except asyncio.CancelledError:
             self.output.write(views.note("Stopped.", "yellow"))
         except WetreadError as error:
@@ -503,8 +506,8 @@ class Chat:
 
     async def _dropped(self, line: str) -> None:
         """A path alone: the study, where there is none yet; else it is said what can be done with it."""
-        assert self._desk is not None
-        if self._desk.dialogue is None:
+        assert self.desk is not None
+        if self.desk.dialogue is None:
             await self._begin_typed([line])
         else:
             words = "A study is open. /prior PATH adds this one as its prior, /new PATH opens it instead."
@@ -547,8 +550,9 @@ class Chat:
                 self._settle()
             case TurnEnded():
                 self._flush()
-                if event.text and not self._streamed:
-                    self.output.write(_agent(event.text))
+                if self._streamed:
+                    # it stands there already, line by line
+                    event = event.model_copy(update={"text": ""})
                 live.set(asked=None)
         for what in self._story(event):
             self._flush()
@@ -576,7 +580,7 @@ class Chat:
 
     def _refresh(self) -> None:
         """Footer and panel as things stand; a study that has got a prior is noted as it is now."""
-        desk = self._desk
+        desk = self.desk
         if desk is None:
             return
         if desk.dialogue is not None and self._source is not None and desk.files not in (None, self._source.files()):

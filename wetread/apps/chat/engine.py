@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wetread.apps.chat.control import Chat, Output
+    from wetread.apps.chat.desk import Desk
     from wetread.apps.chat.live import Live
     from wetread.apps.chat.options import ChatOptions
 
@@ -34,6 +35,11 @@ class Engine:
         self._early: list[Callable[[Chat], object]] = []
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="wetread-chat", daemon=True)
+
+    @property
+    def desk(self) -> Desk | None:
+        """What commands work with; None until the chat is open."""
+        return self._chat.desk if self._chat is not None else None
 
     def start(self) -> None:
         """Begin; what is heavy is imported now."""

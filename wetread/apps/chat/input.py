@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
 
 if TYPE_CHECKING:
-    from wetread.apps.chat.live import Live
+    from wetread.apps.chat.desk import Desk
     from wetread.apps.pictures import Chosen
 
 LONG_PASTE = 800
@@ -25,20 +25,23 @@ _PASTED = re.compile(r"\[pasted text #(\d+), \d+ lines?\]")
 
 
 class ChatCompleter(Completer):
-    """Completes commands and what may follow them; silent until the dialogue's thread has loaded them."""
+    """Completes commands and what may follow them; silent until there is something to complete from.
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
-        self.ready = False
+    Args:
+        desk: Gives what commands work with, or None.
+    """
+
+    def __init__(self, desk: Callable[[], Desk | None]) -> None:
+        self._desk = desk
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        text = document.text_before_cursor
-        if not text.startswith("/") or "\n" in text or not self.ready:
+        text, desk = document.text_before_cursor, self._desk()
+        if desk is None or not text.startswith("/") or "\n" in text:
             return
-        from wetread.apps.chat.commands import completions
+        from wetread.apps.chat.commands import complete
 
-        for found in completions(text, self._live.now().report):
-            yield Completion(found.text, start_position=-found.replaces, display_meta=found.meta)
+        for found in complete(desk, text):
+            yield Completion(found.text, start_position=found.start, display_meta=found.meaning)
 
 
 class Pastes:
@@ -66,14 +69,16 @@ class Pastes:
         return _PASTED.sub(put, text)
 
 
-class _PrivateHistory(FileHistory):
-    """A history that only its owner can read, without overlong lines."""
+class PrivateHistory(FileHistory):
+    """A history that only its owner can read, without overlong lines and without what identifies the patient."""
+
+    scrub: Callable[[str], str] = staticmethod(lambda text: text)
 
     def store_string(self, string: str) -> None:
         if len(string) > MAX_HISTORY_LINE:
             return
         try:
-            super().store_string(string)
+            super().store_string(self.scrub(string))
         except OSError:
             return  # a history that cannot be written is no reason to lose the line
 
@@ -86,7 +91,7 @@ def open_history(workspace: Path) -> History:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError:
         return InMemoryHistory()
-    return _PrivateHistory(str(path))
+    return PrivateHistory(str(path))
 
 
 def strained(chosen: Chosen) -> Input:

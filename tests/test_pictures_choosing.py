@@ -337,6 +337,13 @@ def test_what_is_known_is_not_asked(images: str, environ: dict[str, str], size: 
         assert chosen.painter.cell == Cell(10, 20)
 
 
+def test_without_time_to_answer_nobody_is_asked() -> None:
+    with terminal(None) as behind:
+        chosen = choose("auto", stdin=behind.reader, stdout=behind.writer, environ=XTERM, within=0)
+        assert not select.select([behind.master], [], [], 0)[0]
+    assert chosen.painter.name == "blocks" and not chosen.strainer.waiting
+
+
 def test_where_there_is_no_terminal() -> None:
     for stream in (io.StringIO(), os.fdopen(os.open(os.devnull, os.O_RDWR))):
         with terminal(None) as behind:

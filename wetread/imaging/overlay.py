@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,7 @@ COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0
 """Told apart by people who see colours differently (Okabe and Ito 2008); in the order in which marks take them."""
 
 _FINE = 2  # drawn at twice the size and reduced, for smooth lines
-_FEW = 240
+_FEW = 240  # pixels across or down, below which lines are drawn as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +250,17 @@ def _lettered(picture: Image.Image, labels: Sequence[Label], lettering: float) -
     if not labels:
         return picture
     font = ImageFont.load_default(size=round(lettering * _FINE))
-    space = 8
-    size = picture.width * _FINE, picture.height * _FINE
-    layer = Image.new("RGBA", size, (0, 0, 0, 0))
-    draw = ImageDraw.Draw(layer)
-    bounds = [draw.textbbox((0, 0), label.text, font=font) for label in labels]
-    places = placed(
-        [(label.x * _FINE, label.y * _FINE) for label in labels],
-        [(right - left + 2 * space, bottom - top + 2 * space) for left, top, right, bottom in bounds],
-        size,
-    )
-    for label, (x, y), (left, top, right, bottom) in zip(labels, places, bounds, strict=True):
-        draw.rectangle((x, y, x + right - left + 2 * space, y + bottom - top + 2 * space), fill=(0, 0, 0, 200))
-        draw.text((x + space - left, y + space - top), label.text, font=font, fill=label.colour)
-    return Image.alpha_composite(picture.convert("RGBA"), layer.resize(picture.size, Image.Resampling.BOX))
+    space = 4 * _FINE
+    written = picture.convert("RGBA")
+    bounds = [ImageDraw.Draw(written).textbbox((0, 0), label.text, font=font) for label in labels]
+    sizes = [
+        (math.ceil((right - left + 2 * space) / _FINE), math.ceil((bottom - top + 2 * space) / _FINE))
+        for left, top, right, bottom in bounds
+    ]
+    places = placed([(label.x, label.y) for label in labels], sizes, picture.size)
+    for label, (x, y), (wide, high), (left, top, _, _) in zip(labels, places, sizes, bounds, strict=True):
+        plate = Image.new("RGBA", (wide * _FINE, high * _FINE), (0, 0, 0, 200))
+        ImageDraw.Draw(plate).text((space - left, space - top), label.text, font=font, fill=label.colour)
+        # cut off by a picture that is smaller than it
+        written.alpha_composite(plate.resize((wide, high), Image.Resampling.BOX), (round(x), round(y)))
+    return written

@@ -96,7 +96,7 @@ def choose(
         images: One of `IMAGES`.
         stdin, stdout: The terminal; the process's own where not given.
         environ: The process's own where not given.
-        within: Seconds that the terminal has to answer, in all.
+        within: Seconds that the terminal has to answer, in all; with none it is not asked.
 
     Raises:
         InputError: `WET-INPUT-OPTION`, there is no such way.
@@ -113,7 +113,7 @@ def choose(
     cell = None
     if way not in ("blocks", "off"):
         cell = _cell(writer)
-        if reader is not None and writer is not None and (way is None or cell is None):
+        if reader is not None and writer is not None and within > 0 and (way is None or cell is None):
             with contextlib.suppress(ImportError):  # no termios: not a POSIX system
                 strainer, typed = ask(reader, writer, graphics=way is None, within=within)
         cell = strainer.cell or cell

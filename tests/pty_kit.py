@@ -136,6 +136,8 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with self._changed:  # until all of its processes have let go of the terminal
+            self._changed.wait_for(lambda: self._ended, timeout=5)
         os.write(self._stopping, b".")
         self._reader.join()
         for descriptor in (self._terminal, self._stop, self._stopping):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import codecs
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -375,3 +377,13 @@ def _colours(char: Char) -> tuple[str, str]:
     fore = FOREGROUND if char.fg == "default" else PALETTE.get(char.fg, char.fg)
     back = BACKGROUND if char.bg == "default" else PALETTE.get(char.bg, char.bg)
     return (back, fore) if char.reverse else (fore, back)
+
+
+def play_cast(path: Path) -> tuple[dict[str, Any], Emulator]:
+    """The header of an asciicast, and a terminal that has seen all of it."""
+    header, *events = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    emulator = Emulator(header["width"], header["height"])
+    for _, kind, data in events:
+        if kind == "o":
+            emulator.feed(data.encode())
+    return header, emulator

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
 from wetread.apps import cli_deidentify, cli_export, cli_pacs
+from wetread.apps.cli_cast import add_record_cast
 from wetread.apps.cli_chat import add_chat
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
@@ -115,12 +116,19 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
+        # what stands behind `--` is another command's, for one that has a place for it
+        behind: list[str] = []
+        if args is not None and "--" in args and self.get_default("rest") is not None:
+            cut = list(args).index("--")
+            args, behind = args[:cut], list(args[cut + 1 :])
         # each command tells of its own options; left to argparse, the main parser would, which knows none of them
         known, rest = super().parse_known_args(args, namespace)
         if rest:
             options = [name for action in self._actions for name in action.option_strings]
             wrong = next((word for word in rest if word.startswith("-")), "").partition("=")[0]
             self.error(f"unrecognized arguments: {' '.join(rest)}{_nearest(wrong, options)}")
+        if behind:
+            known.rest = tuple(behind)
         return known, rest
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
@@ -169,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _read(commands)
     add_chat(lambda name, module, help: _command(commands, name, module, help), _workspace, _view)
+    add_record_cast(lambda name, module, help: _command(commands, name, module, help))
     _run(commands)
     _scenarios(commands)
     _simulate(commands)

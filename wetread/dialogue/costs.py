@@ -11,7 +11,7 @@ from decimal import ROUND_UP, Decimal
 from typing import Any, Self
 
 from wetread.agents.chat import Usage
-from wetread.agents.prices import Prices
+from wetread.agents.prices import Prices, load_prices
 from wetread.events import Event, ModelAnswered, ToolFinished, TurnEnded, TurnStarted
 from wetread.values import Value
 from wetread.vocabulary import Origin
@@ -126,11 +126,11 @@ class Tally:
     """Adds up events. `Tally(prices).add_all(journal)` is the same as having been told of each when it came.
 
     Args:
-        prices: What models cost.
+        prices: What models cost; the built-in list by default.
     """
 
-    def __init__(self, prices: Prices) -> None:
-        self._prices = prices
+    def __init__(self, prices: Prices | None = None) -> None:
+        self._prices = load_prices() if prices is None else prices
         self._turns: list[_Sum] = []
 
     def add(self, event: Event) -> None:

@@ -141,6 +141,7 @@ class Crew:
             model=self._model_for,
             meter=self._running_meter,
             toolbox=lambda: self._toolbox,
+            names=lambda spec: (*spec.tools, *(agents[name].tool_name for name in spec.consults)),
             specs=self._specs_of,
             origin=self._origin_of,
         )

@@ -49,6 +49,8 @@ class Desk:
     """The budget of the turn that is running."""
     toolbox: Callable[[], ToolCaller]
     """Answers tool calls, those of specialists included."""
+    names: Callable[[AgentSpec], tuple[str, ...]]
+    """The tools that an agent may call, those of the agents that it may ask included."""
     specs: Callable[[Sequence[str]], tuple[ToolSpec, ...]]
     """Tools by name, as a model sees them."""
     origin: Callable[[AgentSpec], Origin]
@@ -82,7 +84,7 @@ class Specialist(Tool[Arguments]):
 
         spec, desk = self.spec, self.desk
         model = desk.model(spec)
-        names = spec.tools
+        names = desk.names(spec)
         schema = schema_of(spec.result)
         history: tuple[ChatMessage, ...] = ()
         problem = ""

@@ -60,6 +60,9 @@ _PREPARATIONS: dict[str, tuple[Preparation, EndpointName]] = {
 }
 """In which form a tool sends an image, and to whom."""
 
+_READS = "report_findings"
+"""The tool that looks at a whole image: who calls it reads."""
+
 
 _WARM = threading.Event()
 
@@ -436,9 +439,7 @@ class Session:
                 return "reported", self._reported()
             if run.ended == "iterations":
                 raise self._meter.reach("iterations")
-            # a person who is there may have asked for less than a report, and can say so if it was one
-            worked = reading.person is None and any(message.tool_uses for message in run.messages)
-            if nudged or not (worked or not run.text.strip()):
+            if nudged or (run.text.strip() and not self._owes_report(run.messages)):
                 break
             task = NUDGE
         self._why_none = "The model answered without a report."
@@ -446,6 +447,10 @@ class Session:
             return "answered", run.text
         reading.emit(Notice(code="WET-MODEL-EMPTY", message="The model answered with nothing, twice."))
         return "failed", self._partial("The language model gave no answer.", record)
+
+    def _owes_report(self, messages: Sequence[ChatMessage]) -> bool:
+        """Whether work like this is to end in a report. A person who is there may have asked for less, and can say."""
+        return self.reading.person is None and any(message.tool_uses for message in messages)
 
     def _reported(self) -> str:
         report = self.reading.report

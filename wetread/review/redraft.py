@@ -60,7 +60,7 @@ def follow_on(
     kept: list[str] = []
     review = latest.review
     if review is not None:
-        latest, report = _with_evidence(report, latest, reserve)
+        report, latest = _with_evidence(report, latest, reserve)
         report = _Redrafting(report, latest, list(earlier), kept).done(template)
         report = _fields(report, latest, template, kept)
     report = with_critical(report, template=template, before=latest)

@@ -6,7 +6,7 @@ needs and has no answer yet is called, all at once; when nothing is missing the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,6 @@ from wetread.agents.transcript import CUT_SHORT, calls
 from wetread.reports.language import NORMAL
 from wetread.reports.model import Claim
 from wetread.reports.template import ReportTemplate
-from wetread.tools.registry import PERSON_TOOLS
 
 ASK_INDICATION = "What is the indication: what is this study to answer?"
 ASK_PRIOR = "Which earlier image is this study to be compared with?"
@@ -38,11 +37,6 @@ class Step:
     text: str = ""
     draft: Reading | None = None
     """The reading to draft from: of what was asked what is of use, and the drafts of this turn."""
-
-
-def in_dialogue(tools: Collection[str]) -> bool:
-    """Whether there is a person to talk with."""
-    return not PERSON_TOOLS.isdisjoint(tools)
 
 
 def next_step(

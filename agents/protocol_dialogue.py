@@ -14,7 +14,7 @@ from wetread.agents import protocol_said as said
 from wetread.agents import protocol_talk as talk
 from wetread.agents.chat import ChatMessage, ToolSpec
 from wetread.agents.protocol_answers import Asked, Reading, data_of, text_of
-from wetread.agents.protocol_calls import classify_call, measure_call, segment_call
+from wetread.agents.protocol_calls import classify_call, measure_call, segment_call, similar_call
 from wetread.agents.protocol_corrections import added, changed, explained, shown, told
 from wetread.agents.protocol_planning import PlannedCall, next_round
 from wetread.agents.protocol_requests import Request, read_requests
@@ -179,7 +179,7 @@ def _classify(turn: Turn, request: Request) -> str:
 
 
 def _similar(turn: Turn, request: Request) -> str:
-    return _told_by(turn, "find_similar", turn.image(request), talk.similar)
+    return _told_by(turn, "find_similar", similar_call(request, turn.image(request)), talk.similar)
 
 
 def _compare(turn: Turn, request: Request) -> str:

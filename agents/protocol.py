@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from wetread.agents.chat import ChatMessage, ChatReply, ChatRequest, OnText, ToolUse
 from wetread.agents.protocol_answers import SUBMIT, Reading, read_conversation, text_of
-from wetread.agents.protocol_dialogue import in_dialogue, next_step
 from wetread.agents.protocol_impression import impression_lines, recommendations
 from wetread.agents.protocol_phrasing import Line, finding_lines, not_assessed
 from wetread.agents.protocol_planning import next_round
@@ -23,7 +22,11 @@ from wetread.agents.protocol_repair import Plan, read_plan, repaired_plan
 from wetread.errors import ModelError, WetreadError
 from wetread.reports.model import Draft, DraftImpression, DraftStatement
 from wetread.reports.template import ReportTemplate, load_template
+from wetread.tools.registry import PERSON_TOOLS
 from wetread.vocabulary import Origin
+
+if TYPE_CHECKING:
+    from wetread.agents.protocol_dialogue import Step
 
 PROTOCOL = "protocol"
 
@@ -66,11 +69,11 @@ class Protocol:
         if reading is None:
             return _says(NO_STUDY, on_text)
         tools = {tool.name for tool in request.tools}
-        talks = in_dialogue(tools)
+        talks = not PERSON_TOOLS.isdisjoint(tools)
         if reading.accepted and not talks:
             return _says(DONE, on_text)
         template = self._template(text_of(reading.facts.get("template")))
-        step = next_step(request.messages, reading, template, request.tools) if talks else None
+        step = _next_step(request, reading, template) if talks else None
         planned = list(step.calls) if step else next_round(reading, template, tools)
         if not planned and step is not None and step.draft is None:
             return _says(step.text, on_text)
@@ -100,6 +103,13 @@ class Protocol:
             except WetreadError as error:
                 raise ModelError("WET-MODEL-PROTOCOL", error.message, error.hint) from None
         return template
+
+
+def _next_step(request: ChatRequest, reading: Reading, template: ReportTemplate) -> Step:
+    # a reading that nobody talks with is not kept waiting for patterns of what people say
+    from wetread.agents.protocol_dialogue import next_step
+
+    return next_step(request.messages, reading, template, request.tools)
 
 
 def draft_from(messages: Sequence[ChatMessage], template: ReportTemplate) -> Draft:

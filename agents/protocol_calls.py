@@ -23,6 +23,8 @@ _FILLER = re.compile(
     r"on|in|and|or|please|image[ _]?\d+|its?|this|that|these|both|all|study|x-?ray|too|as|well|classif\w+|"
     r"probabilit\w+|how|likely|probable|is|are|what|zero|shot|with|findings?|structures?|everything|draw|make|give|it)\b"
 )
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_MANY = re.compile(rf"\b({'|'.join(_NUMBERS)}|[1-9]|10) (?:\w+ )?(?:similar|comparable|cases|patients)\b")
 _REMARKS = "I can measure the cardiothoracic ratio, areas of the lungs and the heart, and diameters of what was found."
 
 
@@ -71,6 +73,14 @@ def classify_call(request: Request, image: dict[str, Any]) -> dict[str, Any]:
     if not findings and (left := _left_over(request.words)):
         findings = [left]
     return {**image, "findings": findings} if findings else dict(image)
+
+
+def similar_call(request: Request, image: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `find_similar`, with how many cases if that is said."""
+    found = _MANY.search(request.words)
+    if found is None:
+        return dict(image)
+    return {**image, "k": int(found[1]) if found[1].isdecimal() else _NUMBERS.index(found[1]) + 1}
 
 
 def _structures(words: str) -> tuple[tuple[str, ...], str]:

@@ -6,7 +6,7 @@ needs and has no answer yet is called, all at once; when nothing is missing the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from wetread.agents import protocol_said as said
 from wetread.agents import protocol_talk as talk
 from wetread.agents.chat import ChatMessage, ToolSpec
 from wetread.agents.protocol_answers import Asked, Reading, data_of, text_of
-from wetread.agents.protocol_calls import classify_call, measure_call, segment_call
+from wetread.agents.protocol_calls import classify_call, measure_call, segment_call, similar_call
 from wetread.agents.protocol_corrections import added, changed, explained, shown, told
 from wetread.agents.protocol_planning import PlannedCall, next_round
 from wetread.agents.protocol_requests import Request, read_requests
@@ -24,7 +24,6 @@ from wetread.agents.transcript import CUT_SHORT, calls
 from wetread.reports.language import NORMAL
 from wetread.reports.model import Claim
 from wetread.reports.template import ReportTemplate
-from wetread.tools.registry import PERSON_TOOLS
 
 ASK_INDICATION = "What is the indication: what is this study to answer?"
 ASK_PRIOR = "Which earlier image is this study to be compared with?"
@@ -38,11 +37,6 @@ class Step:
     text: str = ""
     draft: Reading | None = None
     """The reading to draft from: of what was asked what is of use, and the drafts of this turn."""
-
-
-def in_dialogue(tools: Collection[str]) -> bool:
-    """Whether there is a person to talk with."""
-    return not PERSON_TOOLS.isdisjoint(tools)
 
 
 def next_step(
@@ -185,7 +179,7 @@ def _classify(turn: Turn, request: Request) -> str:
 
 
 def _similar(turn: Turn, request: Request) -> str:
-    return _told_by(turn, "find_similar", turn.image(request), talk.similar)
+    return _told_by(turn, "find_similar", similar_call(request, turn.image(request)), talk.similar)
 
 
 def _compare(turn: Turn, request: Request) -> str:

@@ -119,7 +119,7 @@ WHY = _any(
     r"^(?:why|explain|justify|how come)\b",
     r"\bbased on\b|^based\b",
     r"\bwhere (?:does|do|did|is|are|was)\b.{1,60}\bfrom\b",
-    r"\bhow (?:do|did|can) (?:you|we|i) know\b",
+    r"\bhow (?:do|did|can) (?:you|we|i|it|they) (?:know|measure|compute|calculate|get|derive)\b",
     r"\bwhat (?:supports|backs|speaks for|makes you)\b",
     r"\bevidence (?:for|behind|of|on)\b",
     r"\bwhat is (?:the )?(?:evidence|e\d|s\d)",

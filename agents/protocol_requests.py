@@ -98,7 +98,8 @@ def read_requests(message: str, places: Collection[str]) -> list[Request]:
         last = found[-1] if found else None
         if last is not None and last.new and not closed and clause.goes_on(request):
             # an unquoted text goes on with the next sentence
-            found[-1] = replace(last, new=f"{last.new.rstrip('.')}. {whole.original(start, end).strip()}")
+            stop = "." if whole.text[end : end + 1] == "." else ""
+            found[-1] = replace(last, new=f"{last.new.rstrip('.')}. {whole.original(start, end).strip()}{stop}")
             continue
         closed = patterns.QUOTE.search(clause.words) is not None
         if request.kind in ("read", "redraft") and last is not None and patterns.FORBIDDEN.search(last.words):
@@ -282,6 +283,9 @@ class _Clause:
         if quote is not None:
             return self._original(quote.start() + 1, quote.end() - 1).strip() or None
         text = self._original(start, stop).strip().strip('"“”«»').strip()
+        if text and end is None and self.whole.text[self.end : self.end + 1] == ".":
+            # the full stop is the border of the clause, and part of what was written
+            text = f"{text}."
         return text or None
 
     def _original(self, start: int, end: int) -> str:

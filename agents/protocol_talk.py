@@ -185,7 +185,8 @@ def _link(link: Mapping[str, Any]) -> list[str]:
     inputs = [one for one in link.get("inputs") or () if isinstance(one, str)]
     origin = f", {text_of(link.get('origin'))}" if link.get("origin") != "code" else ""
     computed = f", from {listed(uses)}" if uses else f", from {listed(inputs)}" if inputs else ""
-    lines = [f"- [{text_of(link.get('evidence'))}] {link.get('tool')} ({link.get('model')}{origin}){computed}"]
+    model = plain(text_of(link.get("model")))
+    lines = [f"- [{text_of(link.get('evidence'))}] {text_of(link.get('tool'))} ({model}{origin}){computed}"]
     if link.get("status") != "ok":
         lines[0] += f": {link.get('status')}, {text_of(link.get('reason')) or 'no reason given'}"
     says = [one for one in link.get("says") or () if isinstance(one, dict)]

@@ -60,7 +60,6 @@ _PREPARATIONS: dict[str, tuple[Preparation, EndpointName]] = {
 }
 """In which form a tool sends an image, and to whom."""
 
-_READS = "report_findings"
 """The tool that looks at a whole image: who calls it reads."""
 
 

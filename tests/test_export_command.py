@@ -133,3 +133,35 @@ def test_a_log_that_cannot_be_written_is_told(
     assert main(["export", kept, "--store", "kept.db", "--to", "md", "--out", "there"]) == 2
     assert "is not in the audit log" in capsys.readouterr().err
     assert Path("there/report.md").exists()
+
+
+# --- a store that cannot be written to
+
+
+def test_a_reading_for_a_store_that_cannot_be_written_to_fails_before_it_begins(
+    kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("wetread.store.engine._is_read_only", lambda path: True)
+    command = ["read", "chest.png", "--view", "PA", "--simulated", "--store", "kept.db", "--out", "again"]
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("WET-STORE-READONLY: ") and "report_findings" not in err
+    assert not Path("again").exists()
+    assert main(["export", kept, "--store", "kept.db", "--to", "md", "--out", "there"]) == 0
+    assert "does not say that this report left it" in capsys.readouterr().err
+    assert Path("there/report.md").exists()
+
+
+def test_what_was_drafted_is_shown_though_the_store_is_full(
+    kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: Any) -> str:
+        raise StoreError("WET-STORE-FULL", "No space is left where the store is.", "Make room and repeat.")
+
+    monkeypatch.setattr("wetread.apps.commands_read.keep_draft", full)
+    command = ["read", "chest.png", "--view", "PA", "--simulated", "--store", "kept.db", "--out", "again"]
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert "Impression" in out or "IMPRESSION" in out
+    assert "Written to again: " in err and err.strip().splitlines()[-1].startswith("WET-STORE-FULL")
+    assert read_report(Path("again"))

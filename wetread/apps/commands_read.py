@@ -50,11 +50,14 @@ async def _read(options: argparse.Namespace, study: Study, settings: Settings, f
                 happened.append(event)
         report = session.result()
         names = await write_files(session, folder, workspace)
-        kept = await asyncio.to_thread(keep_draft, options.store, settings, workspace, session, happened)
-    show_report(report, as_json=options.json)
-    if kept:
-        note(f"Kept as {kept}")
-    note(f"Written to {folder}: {', '.join(names)}")
+        show_report(report, as_json=options.json)
+        # what was paid for is told of, whatever becomes of the store
+        try:
+            kept = await asyncio.to_thread(keep_draft, options.store, settings, workspace, session, happened)
+            if kept:
+                note(f"Kept as {kept}")
+        finally:
+            note(f"Written to {folder}: {', '.join(names)}")
     if all(system.status == "not_assessed" for system in report.findings):
         raise nothing_assessed(report)
     return 0

@@ -181,10 +181,15 @@ def check_store(named: str | None, settings: Settings, workspace: Path) -> None:
     """Open and close the store of a reading before anything is called, so that it does not fail after.
 
     Raises:
-        StoreError: it cannot be opened.
+        StoreError: it cannot be opened, or not be written to.
     """
-    with opened_store(named, settings, workspace, create=True):
-        return
+    with opened_store(named, settings, workspace, create=True) as store:
+        if store is not None and store.read_only:
+            raise StoreError(
+                "WET-STORE-READONLY",
+                f"The store {store.name} cannot be written to.",
+                "Check the rights of its folder, or name another with --store.",
+            )
 
 
 def keep_draft(

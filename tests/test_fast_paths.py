@@ -13,10 +13,11 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from wetread.evidence import Evidence, ModelVersion, Observation
-from wetread.imaging.masks import assess, largest_component
+from wetread.imaging.geometry import Frame, Rectangle
+from wetread.imaging.masks import assess, examine, largest_component
 from wetread.imaging.parts import in_one_column, parts
 from wetread.imaging.png import encode_runs
-from wetread.imaging.runs import Runs, coarsened, runs_of
+from wetread.imaging.runs import Runs, coarsened, outline_cells, runs_of, to_image
 from wetread.reports.checks import cod, dem, phi, pri, sec, unc
 from wetread.reports.checks.document import Hints, Line
 from wetread.reports.grounding import is_normal, opposing
@@ -168,3 +169,34 @@ def test_a_mask_anywhere_in_its_picture_is_filtered_as_the_picture_would_be(
     size = int.from_bytes(png[33:37], "big")
     assert png[37:41] == b"IDAT"
     assert zlib.decompress(png[41 : 41 + size]) == plain_png(present)
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@quick
+def test_an_outline_from_known_runs_is_that_of_the_pixels(seed: int, whole: bool) -> None:
+    rng = np.random.default_rng(seed)
+    left, top, columns, rows = (int(rng.integers(low, high)) for low, high in ((0, 5), (0, 5), (1, 36), (1, 36)))
+    content = Rectangle(left=left, top=top, columns=columns, rows=rows)
+    source = Rectangle(left=3, top=2, columns=int(rng.integers(1, 60)), rows=int(rng.integers(1, 60)))
+    frame = Frame(image_rows=70, image_columns=70, rows=40, columns=40, source=source, content=content)
+    values = rng.choice(np.array([0, 40, 127, 128, 200, 255], np.uint8), (14, 14))
+    mask = np.kron(values, np.ones((3, 3)))[:40, :40].astype(np.uint8)
+    if whole:  # nothing lies in the padding, so that the known runs are those of the window
+        within = np.zeros_like(mask)
+        within[top : top + rows, left : left + columns] = mask[top : top + rows, left : left + columns]
+        mask = within
+    quality, inside = examine(mask)
+    assert quality == assess(mask)
+    plain, known = to_image(mask, frame), to_image(mask, frame, quality.box, inside)
+    for made, expected in ((known.rows, plain.rows), (known.starts, plain.starts), (known.ends, plain.ends)):
+        assert made.tolist() == expected.tolist()
+
+
+@given(bool_arrays)
+@quick
+def test_cells_of_an_outline_are_those_whose_corners_differ(present: NDArray[np.bool_]) -> None:
+    picture = np.pad(present, ((0, 0), (1, 1)))
+    corners = np.stack([picture[:-1, :-1], picture[:-1, 1:], picture[1:, :-1], picture[1:, 1:]])
+    rows, columns = np.nonzero(corners.any(axis=0) & ~corners.all(axis=0))
+    made = outline_cells(runs_of(picture))
+    assert (made[0].tolist(), made[1].tolist()) == (rows.tolist(), columns.tolist())

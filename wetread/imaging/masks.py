@@ -62,6 +62,22 @@ def assess(
 ) -> MaskQuality:
     """Judge a mask.
 
+    Args and what they mean: as `examine`.
+    """
+    return examine(mask, pixels=pixels, smallest=smallest, largest=largest, together=together, certain=certain)[0]
+
+
+def examine(
+    mask: Mask,
+    *,
+    pixels: int | None = None,
+    smallest: float = 0.0002,
+    largest: float = 0.6,
+    together: float = 0.6,
+    certain: float = 0.65,
+) -> tuple[MaskQuality, Runs]:
+    """Judge a mask; gives also its runs, in its bounding box.
+
     Args:
         mask: (rows, columns) uint8.
         pixels: How many pixels the image has in this frame (without padding); all of the mask's where not given.
@@ -75,7 +91,7 @@ def assess(
     runs = runs_of(present)
     area, centre = runs.area, runs.centroid
     if centre is None:
-        return MaskQuality(
+        nothing = MaskQuality(
             area=0,
             fraction=0,
             components=0,
@@ -85,6 +101,7 @@ def assess(
             centroid=None,
             problems=("empty",),
         )
+        return nothing, runs
     rows, columns = present.shape
     inside = mask[top : top + rows, left : left + columns]
     total = int(np.multiply(inside, present).sum(axis=1, dtype=np.uint32).sum(dtype=np.int64))
@@ -101,7 +118,7 @@ def assess(
         problems.append("faint")
     if fraction > largest:
         problems.append("too large")
-    return MaskQuality(
+    quality = MaskQuality(
         area=area,
         fraction=fraction,
         components=int(sizes.size),
@@ -111,6 +128,7 @@ def assess(
         centroid=(left + centre[0], top + centre[1]),
         problems=tuple(problems),
     )
+    return quality, runs
 
 
 def largest_component(mask: Mask) -> Mask:

@@ -20,7 +20,6 @@ from wetread.apps.chat.desk import Desk
 from wetread.apps.chat.ids import bare
 from wetread.errors import InputError, WetreadError
 
-
 _COMMAND = re.compile(r"\s*/(?P<name>[A-Za-z?-]*)(?:\s+(?P<words>.*))?", re.DOTALL)
 
 Handler = Callable[[Desk, str], Awaitable[None]]

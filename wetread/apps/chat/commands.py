@@ -22,6 +22,8 @@ from wetread.errors import InputError, WetreadError
 
 _COMMAND = re.compile(r"\s*/(?P<name>[A-Za-z?-]*)(?:\s+(?P<words>.*))?", re.DOTALL)
 
+_ALIASES = {"": "help", "?": "help", "exit": "quit"}
+
 Handler = Callable[[Desk, str], Awaitable[None]]
 
 
@@ -241,13 +243,13 @@ class Completion(NamedTuple):
 
     Attributes:
         text: What to put there.
-        start: How many characters it stands for, negative: -2 for the last two.
-        meaning: A few words about it.
+        replaces: For how many characters.
+        meta: A few words about it.
     """
 
     text: str
-    start: int
-    meaning: str = ""
+    replaces: int = 0
+    meta: str = ""
 
 
 def is_command(line: str) -> bool:
@@ -268,12 +270,20 @@ def read(line: str) -> tuple[str, str]:
     return match["name"].lower(), (match["words"] or "").strip()
 
 
-async def perform(desk: Desk, line: str) -> None:
+def is_beside(line: str) -> bool:
+    """Whether a line is a command that may be done while a turn runs."""
+    if not is_command(line):
+        return False
+    command = COMMANDS.get(_meant(line)[0])
+    return command is None or not command.changes
+
+
+async def run(desk: Desk, line: str) -> None:
     """Do what a command line says. What goes wrong is shown in one line; nothing is raised but cancellation."""
     from wetread.apps.chat.views import failure, note
 
-    name, words = read(line)
-    command = COMMANDS.get({"": "help", "?": "help", "exit": "quit"}.get(name, name))
+    name, words = _meant(line)
+    command = COMMANDS.get(name)
     if command is None:
         desk.screen.show(failure(unknown(name)))
         return
@@ -292,19 +302,29 @@ async def perform(desk: Desk, line: str) -> None:
         desk.screen.show(fault(error))
 
 
-def complete(desk: Desk, line: str) -> list[Completion]:
-    """What may follow a line, as far as it is a command. From any thread; may read the store and folders."""
+def completions(line: str, desk: Desk | None) -> list[Completion]:
+    """What may follow a line, as far as it is a command. From any thread; may read the store and folders.
+
+    Args:
+        line: What stands before the cursor.
+        desk: Where ids and names come from; None while nothing is open, and then names of commands alone are known.
+    """
     if not line.startswith("/"):
         return []
     name, blank, words = line[1:].partition(" ")
     if not blank:
         found = [command for command in COMMANDS.values() if command.name.startswith(name.lower())]
-        return [Completion(f"/{command.name}", -len(line), command.help) for command in found]
+        return [Completion(f"/{command.name}", len(line), command.help) for command in found]
     command = COMMANDS.get(name.lower())
-    if command is None:
+    if command is None or desk is None:
         return []
-    found_words = command.completes(desk, words)
-    return [Completion(word.text, -word.replaces, word.meaning) for word in found_words]
+    return [Completion(*word) for word in command.completes(desk, words)]
+
+
+def _meant(line: str) -> tuple[str, str]:
+    """`read`, with the other names that some commands have."""
+    name, words = read(line)
+    return _ALIASES.get(name, name), words
 
 
 def unknown(name: str) -> InputError:

@@ -42,7 +42,7 @@ async def do_measure(desk: Desk, words: str) -> None:
 async def do_prior(desk: Desk, words: str) -> None:
     """Add an earlier image or report to the study."""
     dialogue = conversation(desk)
-    if desk.files is None:
+    if desk.files is None or not desk.files.paths:
         raise wrong("This study cannot be read again from here.", "/new with its path opens it, then /prior.")
     paths = paths_of(words)
     if not paths:

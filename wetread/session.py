@@ -60,9 +60,6 @@ _PREPARATIONS: dict[str, tuple[Preparation, EndpointName]] = {
 }
 """In which form a tool sends an image, and to whom."""
 
-"""The tool that looks at a whole image: who calls it reads."""
-
-
 _WARM = threading.Event()
 
 

@@ -489,7 +489,7 @@ class Chat:
             if is_path(line):
                 await self._dropped(line)
             elif commands.is_command(line):
-                await commands.perform(self.desk, line)
+                await commands.run(self.desk, line)
             elif self.desk.dialogue is None:
                 await self._begin_typed([line])
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -12,6 +13,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input, create_input
+
+from wetread.errors import WetreadError
 
 if TYPE_CHECKING:
     from wetread.apps.chat.desk import Desk
@@ -38,10 +41,12 @@ class ChatCompleter(Completer):
         text, desk = document.text_before_cursor, self._desk()
         if desk is None or not text.startswith("/") or "\n" in text:
             return
-        from wetread.apps.chat.commands import complete
+        from wetread.apps.chat.commands import completions
 
-        for found in complete(desk, text):
-            yield Completion(found.text, start_position=found.start, display_meta=found.meaning)
+        # while somebody types, a store that is busy or a folder that is gone is nothing to speak of
+        with contextlib.suppress(WetreadError, OSError):
+            for found in completions(text, desk):
+                yield Completion(found.text, start_position=-found.replaces, display_meta=found.meta)
 
 
 class Pastes:

@@ -279,6 +279,7 @@ def _text(line: Mapping[int, Char], columns: int) -> str:
 
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 9.0, 20, 15
 FOREGROUND, BACKGROUND = "d8dee9", "1b1f27"
+NBSP = "\xa0"
 FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 PALETTE = {
     "black": "2e3440",
@@ -317,7 +318,10 @@ def to_svg(
                     f'<rect x="{left:g}" y="{top}" width="{cells * CELL_WIDTH:g}" height="{CELL_HEIGHT}" '
                     f'fill="#{back}"/>'
                 )
-            if char.data.strip():
+            if text := char.data.strip():
+                # viewers collapse spaces, whatever they are told: none at the ends, and no plain ones within
+                left += (len(char.data) - len(char.data.lstrip())) * CELL_WIDTH
+                inked = len(text) if len(char.data) == cells else cells
                 style = "".join(
                     (
                         ' font-weight="bold"' if char.bold else "",
@@ -328,8 +332,8 @@ def to_svg(
                     )
                 )
                 body.append(
-                    f'<text x="{left:g}" y="{top + 15}" textLength="{cells * CELL_WIDTH:g}" '
-                    f'lengthAdjust="spacingAndGlyphs" fill="#{fore}"{style}>{escape(char.data)}</text>'
+                    f'<text x="{left:g}" y="{top + 15}" textLength="{inked * CELL_WIDTH:g}" '
+                    f'lengthAdjust="spacingAndGlyphs" fill="#{fore}"{style}>{escape(text).replace(" ", NBSP)}</text>'
                 )
     if cursor is not None:
         x, y = cursor
@@ -340,7 +344,7 @@ def to_svg(
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height}" '
-            f'viewBox="0 0 {width:g} {height}" font-family="{FONTS}" font-size="{FONT_SIZE}" xml:space="preserve">',
+            f'viewBox="0 0 {width:g} {height}" font-family="{FONTS}" font-size="{FONT_SIZE}" style="white-space: pre">',
             f"<title>{escape(title)}</title>",
             f'<rect width="100%" height="100%" fill="#{BACKGROUND}"/>',
             *body,

@@ -170,7 +170,20 @@ def test_what_stands_behind_the_dashes_is_the_chats(tmp_path: Path, monkeypatch:
     (command, to, options), (default, _, _) = asked
     assert (command, to) == (["chat", "--script", str(script), "study", "--images=off"], out)
     assert (options["columns"], options["rows"]) == (80, 24)
-    assert default[-2:] == ["--scenario", "rg1-protocol"] and Path(default[2]).name == "demo.txt"
+    assert default[3:5] == ["--scenario", "rg1-protocol"] and Path(default[2]).name == "demo.txt"
+    assert default[5] == "--workspace" and not Path(default[6]).exists(), "the demo has a workspace of its own"
+
+
+@pytest.mark.slow
+def test_the_demo_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["record-cast", "demo.cast", "--speed", "4"]) == 0
+    assert os.listdir(tmp_path) == ["demo.cast"]
+    header, screen = play_cast(tmp_path / "demo.cast")
+    shown = screen.everything()
+    assert (header["width"], header["height"]) == (100, 30)
+    assert "Read this." in shown and "REPLAY" in shown and "[E1]" in shown
+    assert "WET-FAULT" not in shown and str(tmp_path) not in shown
 
 
 def test_the_exit_code_is_the_chats(

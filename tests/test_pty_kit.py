@@ -194,7 +194,9 @@ def test_a_screen_as_a_picture() -> None:
     emulator = Emulator(30, 3)
     emulator.feed("\x1b[1;31mWET-X & <b>\x1b[0m 世界 \x1b[38;2;1;2;3m▀\x1b[7mr\x1b[0m\x1b[2mfaint\x1b[22m".encode())
     picture = ET.fromstring(emulator.svg(title="chat"))
-    texts = {text.text: text.attrib for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+    texts = {
+        str(text.text).replace("\xa0", " "): text.attrib for text in picture.iter("{http://www.w3.org/2000/svg}text")
+    }
     assert texts["WET-X & <b>"]["font-weight"] == "bold" and texts["WET-X & <b>"]["fill"] == "#e06c75"
     assert texts["世"]["textLength"] == "18" and texts["▀"]["fill"] == "#010203"
     assert texts["faint"]["fill-opacity"] == "0.6"

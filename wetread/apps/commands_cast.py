@@ -6,6 +6,7 @@ import argparse
 import sys
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from wetread.apps.cast import record
 from wetread.apps.chat.script import read_script
@@ -28,19 +29,23 @@ def run(options: argparse.Namespace) -> int:
     script = Path(options.script) if options.script else DEMO
     read_script(script)  # a mistake in it is told here, not in the picture
     columns, rows = options.size
-    chat = options.rest or (DEMO_STUDY if options.script is None else ())
+    chat = options.rest
     if any(word == "--script" or word.startswith("--script=") for word in chat):
         raise InputError("WET-INPUT-OPTION", "--script stands behind the --.", "Put it before.")
     note(f"Recording wetread chat at {columns}x{rows}; Ctrl-C gives it up.")
-    done = record(
-        [*_WETREAD, "chat", "--script", str(script), *chat],
-        out,
-        columns=columns,
-        rows=rows,
-        idle_limit=options.idle_limit,
-        speed=options.speed,
-        title=options.title,
-    )
+    with TemporaryDirectory(prefix="wetread-cast-") as empty:
+        if not chat and options.script is None:
+            # the demo leaves no session in the workspace that one happens to stand in, and shows none of it
+            chat = (*DEMO_STUDY, "--workspace", empty)
+        done = record(
+            [*_WETREAD, "chat", "--script", str(script.absolute()), *chat],
+            out,
+            columns=columns,
+            rows=rows,
+            idle_limit=options.idle_limit,
+            speed=options.speed,
+            title=options.title,
+        )
     if done.code:
         note(f"The chat ended with {done.code}; nothing is written. It showed last:", "bold red")
         note("\n".join(line for line in done.text.splitlines()[-12:] if line.strip()))

@@ -485,8 +485,9 @@ def test_a_name_in_the_pixels_own_bytes_stops_it(tmp_path: Path) -> None:
     assert "pixel data" in caught.value.message
 
 
-def test_a_name_in_an_element_that_holds_bytes_stops_it(tmp_path: Path) -> None:
-    source = dirty(tmp_path / "a.dcm", elements={"ICCProfile": b"made for Featherstonehaugh "})
+@pytest.mark.parametrize("held", [b"made for Featherstonehaugh ", b"for MRN-774411 ", b"of 1.2.3.4.5.777.3 "])
+def test_what_stands_in_an_element_that_holds_bytes_stops_it(tmp_path: Path, held: bytes) -> None:
+    source = dirty(tmp_path / "a.dcm", elements={"ICCProfile": held})
     with pytest.raises(DeidentifyError) as caught:
         deidentify([source], tmp_path / "out")
     assert "bytes of the header" in caught.value.message
@@ -514,6 +515,13 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.Cap
     assert run(source, "--out", tmp_path / "out") == 2
     assert "WET-INPUT-OUT" in capsys.readouterr().err
     assert written(tmp_path / "out") == before
+
+
+def test_the_result_does_not_lie_in_its_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dirty(tmp_path / "a.dcm")
+    assert run(tmp_path, "--out", tmp_path / "out") == 2
+    assert "WET-INPUT-OUT" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.dcm"]
 
 
 def test_the_same_object_twice_is_written_once(tmp_path: Path) -> None:

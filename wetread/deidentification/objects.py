@@ -74,6 +74,10 @@ class Deidentifier:
         for tag in list(dataset.keys()):
             if int(tag) in _PIXELS:
                 continue
+            if tag.is_private:
+                del dataset[tag]
+                self.counts["private removed"] += 1
+                continue
             try:
                 element = dataset[tag]
                 vr = str(element.VR)
@@ -101,7 +105,7 @@ class Deidentifier:
             elif action is Action.DUMMY and not self._replace(element, vr, enhanced):
                 del dataset[tag]
             if action not in (Action.KEEP, Action.ENTER):
-                self.counts["private removed" if tag.is_private else action] += 1
+                self.counts[action] += 1
 
     def _items(self, element: DataElement, enhanced: bool) -> None:
         for item in element.value or ():

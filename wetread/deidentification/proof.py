@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _TEXTS = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 _IN_HEADER, _AS_DIGITS, _IN_PIXELS = 6, 8, 9
 """Letters and digits that a spelling must have to be searched in bytes; shorter ones stand there by chance."""
+_UID = re.compile(rb"[0-9]+(?:\.[0-9]+){2,}")
 _ENCODINGS = ("utf-8", "latin-1", "utf-16-le")
 
 
@@ -45,10 +46,13 @@ def remains(
     # a deflated data set is searched as it was read
     header = _plain(dataset) if start < 0 or not pixels else data[:start] + data[start + len(pixels) :]
     spellings = {s for s in identifiers.spellings(_IN_HEADER) if len(s) >= _AS_DIGITS or not s.isdecimal()}
-    spellings = spellings - set(uids) if uids_stay else spellings | set(uids)
-    if _stands(header, spellings, encodings):
+    gone = {uid.encode("ascii", "replace") for uid in uids} if not uids_stay else set()
+    # a header names UIDs by the hundred: they are looked up, not searched for one by one
+    spellings -= set(uids)
+    if _stands(header, spellings, encodings) or not gone.isdisjoint(_UID.findall(header)):
         return "in the bytes of the header"
-    if _stands(pixels, [s for s in spellings if len(s) >= _IN_PIXELS and len(set(s)) > 3], encodings):
+    telling = [one for one in spellings if len(one) >= _IN_PIXELS and len(set(one)) > 3]
+    if _stands(pixels, telling, encodings) or not gone.isdisjoint(_UID.findall(pixels)):
         return "in the bytes of the pixel data"
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         for comment in _comments(pixels):

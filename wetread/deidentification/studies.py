@@ -86,7 +86,7 @@ def deidentify(
             `WET-DEID-REMAINS`, an identifier would stand in a file. Nothing is left behind.
     """
     run = _Run(options or Options(), pseudonyms or Pseudonyms())
-    _check_out(out)
+    _check_out(out, [Path(path) for path in paths])
     part = out.absolute().with_name(f".{out.absolute().name}.{secrets.token_hex(4)}.part")
     try:
         part.mkdir(parents=True)
@@ -112,7 +112,11 @@ def deidentify(
     return outcome
 
 
-def _check_out(out: Path) -> None:
+def _check_out(out: Path, paths: list[Path]) -> None:
+    if any(path.is_dir() and out.resolve().is_relative_to(path.resolve()) and out != path for path in paths):
+        raise InputError(
+            "WET-INPUT-OUT", f"{shown_path(out)} lies in what is to be de-identified.", "Name a folder beside it."
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
             "WET-INPUT-OUT", f"{shown_path(out)} is there already.", "Name a new or empty folder with --out."

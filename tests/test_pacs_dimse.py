@@ -34,6 +34,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder and no settings."""
     for name in [name for name in os.environ if name.startswith(("WETREAD_", "OPENAI_", "AZURE_", "HLS_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr(dimse, "ANSWER_S", 5.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -46,9 +46,11 @@ class NodeDestination:
 
     def send(self, objects: Sequence[Outgoing], settings: DicomWebSettings) -> SendResult:
         """Store objects; returns and raises as `dimse.send`."""
-        from wetread.apps.pacs.dimse import send
+        from wetread.apps.pacs import dimse
 
-        return send(objects, self.host, self.port, called=self.called, calling=self.calling)
+        return dimse.send(
+            objects, self.host, self.port, called=self.called, calling=self.calling, answer_s=dimse.ANSWER_S
+        )
 
 
 Destination = WebDestination | NodeDestination

@@ -21,7 +21,7 @@ _BROKE = "the connection broke before it was acknowledged"
 
 
 def send(
-    objects: Sequence[Outgoing], host: str, port: int, *, called: str, calling: str, answer_s: float = ANSWER_S
+    objects: Sequence[Outgoing], host: str, port: int, *, called: str, calling: str, answer_s: float
 ) -> SendResult:
     """Store objects, one after the other. Nothing is repeated on its own; sending again stores nothing twice.
 

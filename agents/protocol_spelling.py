@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from wetread.reports.language import lexicon
 from wetread.reports.language.lexicon import expand
@@ -108,6 +108,7 @@ def _small(text: str) -> str:
     return small if len(small) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
+@lru_cache(maxsize=4096)
 def _mended(word: str) -> str:
     if word in _SHORT:
         return _SHORT[word]

@@ -84,12 +84,15 @@ def chat(folder: Path, *arguments: str, env: dict[str, str] | None = None, **how
     return Terminal([WETREAD, "chat", *arguments], cwd=folder, env=env or {}, **how)  # type: ignore[arg-type]
 
 
+READY = "Tab completes"
+"""Stands in what is shown when a study is open."""
+
 STUDY = ("chest.png", "--view", "PA", "--indication", "Cough")
 
 
 def test_a_study_is_read_and_the_panel_shows_the_report(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated", columns=100, rows=40) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.wait_for(lambda shown: "SIMULATED" in shown.splitlines()[-1])  # the footer
         terminal.enter("Read this.")
         terminal.wait_for("tool calls")
@@ -108,7 +111,7 @@ def test_a_study_is_read_and_the_panel_shows_the_report(folder: Path) -> None:
 def test_calls_that_run_are_lines_and_a_message_waits_in_sight(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen", "medimageparse", "medimageinsight")
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("Read this.")
         screen = terminal.wait_for(lambda shown: "report_findings [E2]" in shown and "segment [E3]" in shown)
         assert re.search(r"classify \[E5\].* s\b", screen)
@@ -122,7 +125,7 @@ def test_calls_that_run_are_lines_and_a_message_waits_in_sight(folder: Path, end
 def test_an_interrupt_keeps_what_is_done_and_the_conversation_goes_on(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("medimageparse")
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("Read this.")
         terminal.wait_for("✓ report_findings")
         terminal.wait_for(lambda shown: "✓ classify" in shown and "segment [E3]" in shown)
@@ -142,7 +145,7 @@ def test_an_interrupt_keeps_what_is_done_and_the_conversation_goes_on(folder: Pa
 def test_a_queued_message_comes_back_when_the_turn_is_stopped(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen")
     with chat(folder, *STUDY, env=endpoints.env) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("Read this.")
         terminal.wait_for("report_findings [E2]")
         terminal.enter("and then this")
@@ -154,7 +157,7 @@ def test_a_queued_message_comes_back_when_the_turn_is_stopped(folder: Path, endp
 def test_killed_in_the_middle_of_a_tool_it_goes_on(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("medimageparse")
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("Read this.")
         terminal.wait_for(lambda shown: "✓ report_findings" in shown and "✓ classify" in shown)
         shown = terminal.everything()
@@ -176,7 +179,7 @@ def test_killed_in_the_middle_of_a_tool_it_goes_on(folder: Path, endpoints: Endp
 
 def test_lines_words_and_long_pastes(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated") as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.type("one").key("a-enter").type("two")
         terminal.wait_for(lambda shown: "› one\n" in shown and "two" in shown)
         terminal.key("c-c")
@@ -191,7 +194,7 @@ def test_lines_words_and_long_pastes(folder: Path) -> None:
 
 def test_commands_are_completed_and_history_is_searched(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated", rows=40) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.type("/ev")
         terminal.wait_for("/evidence")
         terminal.key("c-c")
@@ -206,7 +209,7 @@ def test_commands_are_completed_and_history_is_searched(folder: Path) -> None:
 def test_a_window_may_change_its_size_at_any_time(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen")
     with chat(folder, *STUDY, env=endpoints.env, columns=120, rows=40) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("Read this.")
         terminal.wait_for("report_findings [E2]")
         for columns, rows in ((60, 20), (140, 50), (40, 12), (100, 40)):
@@ -221,7 +224,7 @@ def test_a_window_may_change_its_size_at_any_time(folder: Path, endpoints: Endpo
 def test_no_terminal_is_too_odd(folder: Path, term: str) -> None:
     env = {"TERM": term, "NO_COLOR": "1"}
     with chat(folder, *STUDY, "--simulated", env=env, rows=50) as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("Read this.")
         terminal.wait_for("tool call")
         terminal.enter("/show image_1")
@@ -252,12 +255,12 @@ def test_without_a_study_one_is_chosen_or_dropped_in(folder: Path) -> None:
         terminal.wait_for("WET-INPUT-MISSING")
         terminal.paste(str(folder / "a chest.png").replace(" ", "\\ "))
         terminal.key("enter")
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
 
 
 def test_the_history_is_for_its_owner_alone(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated") as terminal:
-        terminal.wait_for("session ")
+        terminal.wait_for(READY)
         terminal.enter("/help")
         terminal.wait_quiet()
         terminal.enter("/quit")

@@ -192,7 +192,7 @@ class TerminalChat:
     def interrupt(self) -> bool:
         """Stop what runs; False where nothing does."""
         now = self.live.now()
-        if not (now.busy or now.queued or now.asked or now.status):
+        if not (now.work or now.queued or now.asked):
             return False
         self.engine.interrupt()
         return True

@@ -459,6 +459,7 @@ class Chat:
             self._settled.clear()
 
     def _start(self, line: str) -> None:
+        self.live.set(work=True)
         self._work = asyncio.create_task(self._do(line))
         self._work.add_done_callback(self._done)
         self._settle()
@@ -470,7 +471,7 @@ class Chat:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._work = None
-        self.live.set(busy=False, stopping=False, thinking=(), running=(), text="")
+        self.live.set(work=False, busy=False, stopping=False, thinking=(), running=(), text="")
         self._next()
 
     def _next(self) -> None:

@@ -47,7 +47,10 @@ class Snapshot:
 
     status: str = ""
     """What is being waited for, where no turn is: reading the study, opening the store."""
+    work: bool = False
+    """Whether something is being done that can be stopped: a turn, or a command."""
     busy: bool = False
+    """Whether it is a turn."""
     since: float = 0.0
     thinking: tuple[str, ...] = ()
     """Agents whose model is asked just now."""

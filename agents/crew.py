@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetread.agents.budget import Meter
-from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec
+from wetread.agents.chat import ChatMessage, ChatModel, ToolSpec, ToolUse
+from wetread.agents.prices import Prices, load_prices
 from wetread.agents.protocol import PROTOCOL
 from wetread.agents.restricted import Restricted
 from wetread.agents.spec import ORCHESTRATOR, AgentSpec, load_agents
 from wetread.agents.specialists import Desk, reviewed, specialist_tool
 from wetread.prompts.loader import agent_prompt
 from wetread.tools.base import Reading, Tool, ToolAnswer
-from wetread.tools.registry import built_in_tools
+from wetread.tools.registry import PERSON_TOOLS, built_in_tools
 from wetread.tools.submit_report import submit_report_for
 from wetread.tools.toolbox import Toolbox, recall
 from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from wetread.agents._autogen import AgentRun
+
+READER = "reader"
+"""Who calls, where it is the person who reads."""
 
 
 class Crew:
@@ -55,6 +59,7 @@ class Crew:
         self._models = models
         self._own_models: dict[str, ChatModel] = {}
         self._meter: Meter | None = None
+        self._prices = Prices() if model.name == PROTOCOL else load_prices(workspace)
         submit = submit_report_for(reading.template.fields)
         available = {tool.name: tool for tool in (*built_in_tools(), submit, *tools)}
         agents = load_agents(workspace, available)
@@ -68,6 +73,7 @@ class Crew:
             {
                 "systems": ", ".join(system.key for system in reading.template.systems),
                 "consults": ", ".join(f"`{name}`" for name in consulted),
+                "person": any(tool.name in PERSON_TOOLS for tool in tools),
             },
             workspace,
         )
@@ -90,6 +96,7 @@ class Crew:
         from wetread.agents._autogen import run_agent
 
         reading, self._meter = self._reading, meter
+        meter.prices = self._prices
         return await run_agent(
             task,
             agent=self._orchestrator.name,
@@ -104,6 +111,15 @@ class Crew:
             emit=lambda event: reading.emit(event),
             record=record,
         )
+
+    @property
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """All tools by name, whoever may call them."""
+        return self._toolbox.tools
+
+    async def call(self, use: ToolUse) -> ToolAnswer:
+        """Answer a call of the person who reads. Raises nothing but cancellation."""
+        return await self._toolbox.call(use.name, use.arguments, agent=READER, call_id=use.id)
 
     def recall(self, answers: Iterable[ToolAnswer]) -> None:
         """Put the tools' answers of an earlier session where calls look for them, in the order of their evidence."""

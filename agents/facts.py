@@ -63,6 +63,11 @@ def read_facts(text: str) -> dict[str, JsonValue] | None:
     return facts if isinstance(facts, dict) and isinstance(facts.get("images"), list) else None
 
 
+def without_facts(text: str) -> str:
+    """A message as it was typed: without the facts at its end, if it has any."""
+    return text if read_facts(text) is None else text[: text.rfind(OPENING)].rstrip()
+
+
 def _cut(text: str | None) -> str | None:
     # the exam's name comes from an order or a header: data, one line of it
     return " ".join(text.replace("`", "'").split())[:MAX_EXAM_CHARS] if text else None

@@ -133,10 +133,15 @@ class OpenAIChat:
                     raise self._broken("BROKEN")
                 last_try = True
                 continue
-            reply = builder.reply(request, self._name)
+            reply = builder.reply(request, self._told_name(builder))
             if reply.finish == "content_filter" and not reply.tool_uses:
                 raise ModelError("WET-MODEL-FILTERED", f"The content filter of {self._name} stopped the answer.")
             return reply
+
+    def _told_name(self, builder: ReplyBuilder) -> str:
+        # an Azure deployment has a name of its owner's: what it costs is told by the model behind it
+        served = builder.served if self._name.startswith("azure:") else ""
+        return f"{self._name} ({served})" if served else self._name
 
     async def _collect(self, body: dict[str, Any], tell: OnText) -> ReplyBuilder:
         builder = ReplyBuilder()

@@ -118,6 +118,8 @@ class ReplyBuilder:
     finish: str | None = None
     usage: Usage | None = None
     chunks: int = 0
+    served: str = ""
+    """The model that the server says it is."""
     _calls: list[_Call] = field(default_factory=list)
     _by_index: dict[int, _Call] = field(default_factory=dict)
 
@@ -125,6 +127,8 @@ class ReplyBuilder:
         """Take one chunk of a stream, or a whole completion; returns the text that it adds."""
         self.chunks += 1
         self._take_usage(chunk.get("usage"))
+        if not self.served and isinstance(model := chunk.get("model"), str):
+            self.served = model if re.fullmatch(r"[\w.:-]{1,100}", model) else ""
         added = ""
         for choice in (chunk.get("choices") or ())[:1]:
             delta = choice.get("delta") or choice.get("message") or {}

@@ -1,14 +1,15 @@
 """A chat model that needs no language model: it plans by the template's reading protocol and phrases by rules.
 
 It sees what a language model would see, the request's messages and tools, and answers as one would: with tool calls
-round by round, then with the draft, then with a mended draft while issues come back.
+round by round, then with the draft, then with a mended draft while issues come back. Where a person is there to be
+talked with it answers plain requests too (`protocol_dialogue`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -21,7 +22,11 @@ from wetread.agents.protocol_repair import Plan, read_plan, repaired_plan
 from wetread.errors import ModelError, WetreadError
 from wetread.reports.model import Draft, DraftImpression, DraftStatement
 from wetread.reports.template import ReportTemplate, load_template
+from wetread.tools.registry import PERSON_TOOLS
 from wetread.vocabulary import Origin
+
+if TYPE_CHECKING:
+    from wetread.agents.protocol_dialogue import Step
 
 PROTOCOL = "protocol"
 
@@ -63,22 +68,29 @@ class Protocol:
         reading = read_conversation(request.messages)
         if reading is None:
             return _says(NO_STUDY, on_text)
-        if reading.accepted:
+        tools = {tool.name for tool in request.tools}
+        talks = not PERSON_TOOLS.isdisjoint(tools)
+        if reading.accepted and not talks:
             return _says(DONE, on_text)
         template = self._template(text_of(reading.facts.get("template")))
-        tools = {tool.name for tool in request.tools}
-        planned = next_round(reading, template, tools)
+        step = _next_step(request, reading, template) if talks else None
+        planned = list(step.calls) if step else next_round(reading, template, tools)
+        if not planned and step is not None and step.draft is None:
+            return _says(step.text, on_text)
         if not planned:
-            draft = _next_draft(reading, template)
+            draft = _next_draft(step.draft if step and step.draft else reading, template)
             if SUBMIT not in tools:
                 return _says(orjson.dumps(draft).decode(), on_text)
             planned = [(SUBMIT, draft)]
+        text = step.text if step else ""
+        if text and on_text is not None:
+            on_text(text)
         first = 1 + sum(len(message.tool_uses) for message in request.messages)
         uses = tuple(
             ToolUse(id=f"call_{number}", name=tool, arguments=orjson.dumps(arguments).decode())
             for number, (tool, arguments) in enumerate(planned, first)
         )
-        return ChatReply(tool_uses=uses, model=PROTOCOL, finish="tool_calls")
+        return ChatReply(text=text, tool_uses=uses, model=PROTOCOL, finish="tool_calls")
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -91,6 +103,13 @@ class Protocol:
             except WetreadError as error:
                 raise ModelError("WET-MODEL-PROTOCOL", error.message, error.hint) from None
         return template
+
+
+def _next_step(request: ChatRequest, reading: Reading, template: ReportTemplate) -> Step:
+    # a reading that nobody talks with is not kept waiting for patterns of what people say
+    from wetread.agents.protocol_dialogue import next_step
+
+    return next_step(request.messages, reading, template, request.tools)
 
 
 def draft_from(messages: Sequence[ChatMessage], template: ReportTemplate) -> Draft:

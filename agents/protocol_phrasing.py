@@ -29,10 +29,13 @@ _BY_CLASSIFIER = "by image classification"
 _DISAGREE = "the findings model and image classification disagree"
 _ALONE = "by image classification alone"
 
+_ASSERTIONS: dict[str, Assertion] = {one.value: one for one in Assertion}
+_SIDES: dict[str, Side] = {one.value: one for one in Side}
+
 _BOX_DIAMETER = re.compile(r"_\d+_diameter$")
 
 # beside the lexicon's own kinds: what a radiograph, and so two tools, often cannot tell apart
-_ALIKE = (frozenset({"consolidation", "pneumonia"}), frozenset({"nodule", "mass"}))
+_ALIKE = {"consolidation": ("pneumonia",), "pneumonia": ("consolidation",), "nodule": ("mass",), "mass": ("nodule",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,12 @@ class Said:
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Said:
-        assertion, side = row.get("assertion"), row.get("side")
+        assertion, side = text_of(row.get("assertion")), text_of(row.get("side"))
         return cls(
             finding=text_of(row.get("finding")) or None,
             system=text_of(row.get("system")) or None,
-            assertion=Assertion(assertion) if assertion in set(Assertion) else Assertion.PRESENT,
-            side=Side(side) if side in set(Side) else None,
+            assertion=_ASSERTIONS.get(assertion, Assertion.PRESENT),
+            side=_SIDES.get(side),
         )
 
 
@@ -114,16 +117,16 @@ def not_assessed(reading: Reading, template: ReportTemplate, lines: Sequence[Lin
 
 def same(finding: str, other: str) -> bool:
     """Whether what one tool says of a finding, another need not say again of the other."""
-    return lexicon().related(finding, other) or any({finding, other} <= group for group in _ALIKE)
+    return lexicon().related(finding, other) or other in _ALIKE.get(finding, ())
 
 
 def _votes(reading: Reading) -> dict[str, Vote]:
     votes: dict[str, Vote] = {}
     for answer in reading.by_tool("classify"):
         for row in answer.rows("findings"):
-            finding, says = text_of(row.get("finding")), row.get("says")
-            if finding and says in set(Assertion):
-                votes[finding] = Vote(Assertion(says), answer.evidence)
+            finding, says = text_of(row.get("finding")), text_of(row.get("says"))
+            if finding and says in _ASSERTIONS:
+                votes[finding] = Vote(_ASSERTIONS[says], answer.evidence)
     return votes
 
 

@@ -40,13 +40,20 @@ def agent_prompt(name: str, values: Mapping[str, Any], workspace: Path | None = 
 
 def has_agent_prompt(name: str, workspace: Path | None = None) -> bool:
     """Whether there is a prompt of that file name."""
-    return any((root / name).is_file() for root in _roots(workspace)) and "/" not in name and "\\" not in name
+    if "/" in name or "\\" in name:
+        return False
+    return name in _built_in_names() or any((root / name).is_file() for root in _roots(workspace))
 
 
 @cache
 def built_in_prompts() -> Path:
     """The folder of the prompts and templates that ship with wetread."""
     return Path(str(files("wetread.prompts")))
+
+
+@cache
+def _built_in_names() -> frozenset[str]:
+    return frozenset(path.name for path in (built_in_prompts() / "agents").iterdir() if path.is_file())
 
 
 def _roots(workspace: Path | None) -> list[Path]:

@@ -123,6 +123,34 @@ async def run_scenario(
     )
 
 
+@dataclass(frozen=True)
+class Replay:
+    """What answers from a scenario's tape, for whoever wants to hold the conversation themselves.
+
+    Attributes:
+        model: None where the protocol reads.
+    """
+
+    endpoints: EndpointPort
+    model: ChatModel | None
+    library: CaseLibrary | None
+    modes: tuple[ReportMode, ...]
+
+
+@contextmanager
+def open_replay(scenario: Scenario, workspace: Path | None = None) -> Iterator[Replay]:
+    """A scenario's tape, open to be asked; what is not on it raises `TapeError`.
+
+    Raises:
+        TapeError: the tape is missing or corrupt.
+        InputError: the scenario's case library cannot be opened.
+    """
+    tape = Tape.open(scenario.tape)
+    model = None if scenario.file.model == "protocol" else _model(scenario, tape, workspace)
+    with _library(scenario) as library:
+        yield Replay(endpoints=TapedEndpoints(tape), model=model, library=library, modes=_modes(tape))
+
+
 def read_scenario_study(scenario: Scenario) -> Study:
     """The scenario's study.
 

@@ -17,6 +17,7 @@ import base64
 import binascii
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -126,8 +127,9 @@ def unpack(value: Any, blobs: BlobReader) -> Any:
         return blobs.masks(value["$masks"])
     if "$array" in value:
         start, shape = int(value["at"]), [int(side) for side in value["shape"]]
-        part = blobs.array(value["$array"])[start : start + int(np.prod(shape))]
-        if start < 0 or part.size != np.prod(shape):
+        size = math.prod(shape)
+        part = blobs.array(value["$array"])[start : start + size]
+        if start < 0 or part.size != size:
             raise _broken(value["$array"], "is shorter than the tape says")
         return part.reshape(shape)
     if "$json" in value:
@@ -136,7 +138,7 @@ def unpack(value: Any, blobs: BlobReader) -> Any:
         return json.dumps(value["$json_spaced"])
     if "$as_is" in value:
         return value["$as_is"]
-    return {key: unpack(item, blobs) for key, item in value.items()}
+    return {key: unpack(item, blobs) if isinstance(item, dict | list) else item for key, item in value.items()}
 
 
 def names_in(value: Any) -> set[str]:

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 AT_THE_ROOT = ("agents", "tools", "prompts", "scenarios")
 
 RANKS = [
-    {"wetread", "errors", "values", "vocabulary", "messages", "config", "yamlfile", "prompts"},
-    {"study", "artifacts"},
-    {"study_reading", "study_files", "deidentify", "imaging", "evidence", "insight"},
+    {"wetread", "errors", "values", "vocabulary", "messages", "config", "urls", "yamlfile", "prompts"},
+    {"study", "artifacts", "deidentify"},
+    {"study_reading", "study_files", "deidentification", "imaging", "evidence", "insight"},
     {"reports"},
     {"events"},
     {"tools", "store"},

@@ -256,3 +256,45 @@ def test_any_url_is_taken_or_refused(url: str) -> None:
     else:
         assert parts.hostname and parts.scheme in ("http", "https") and parts.username is None
         assert EndpointSettings(url=url).host
+
+
+# --- the archive
+
+
+def test_the_archive_is_set_in_the_file_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / "wetread.toml").write_text(
+        '[dicomweb]\nurl = "https://pacs.example/dicom-web"\nuser = "ada"\npassword = "s3cret"\n', "utf-8"
+    )
+    found = load_settings(tmp_path, {}).dicomweb
+    assert (found.url, found.user) == ("https://pacs.example/dicom-web", "ada")
+    assert "s3cret" not in repr(found) and "ada" not in repr(found)
+    by_token = load_settings(tmp_path, {"WETREAD_DICOMWEB_TOKEN": "t0ken"}).dicomweb
+    assert by_token.user is None and by_token.token is not None and by_token.url == found.url
+    elsewhere = load_settings(tmp_path, {"WETREAD_DICOMWEB_URL": "https://other.example/dicom-web"}).dicomweb
+    assert elsewhere.user is None and elsewhere.password is None, "the file's credentials belong to the old host"
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"URL": "pacs.example"}, "WETREAD_DICOMWEB_URL"),
+        ({"URL": "https://pacs.example/?a=b"}, "WETREAD_DICOMWEB_URL"),
+        ({"USER": "ada"}, "WETREAD_DICOMWEB_USER: a user needs a password"),
+        ({"USER": "a:b", "PASSWORD": "x"}, "WETREAD_DICOMWEB_USER"),
+        ({"TOKEN": "s3cret token"}, "WETREAD_DICOMWEB_TOKEN"),
+        ({"TOKEN": "s3cret", "USER": "ada", "PASSWORD": "s3cret"}, "give one of them"),
+        ({"URL": "http://pacs.example", "TOKEN": "s3cret"}, "plain http"),
+    ],
+)
+def test_an_archive_that_cannot_be_is_told_without_its_secret(
+    tmp_path: Path, environ: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(tmp_path, {f"WETREAD_DICOMWEB_{name}": value for name, value in environ.items()})
+    assert words in str(error.value) and "s3cret" not in str(error.value)
+
+
+def test_a_slip_in_the_archives_table_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "wetread.toml").write_text('[dicomweb]\nurll = "https://pacs.example"\n', "utf-8")
+    with pytest.raises(ConfigError, match=r"line 2: unknown key 'urll'.*Did you mean 'url'"):
+        load_settings(tmp_path, {})

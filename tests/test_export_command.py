@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wetread.apps.cli import main
+from wetread.errors import StoreError
 from wetread.reports.reading import read_report
+from wetread.store import Store
+from wetread.store.audit import Audit, AuditEvent
 from wetread.testing.phantom import chest_phantom
 
 
@@ -74,3 +78,90 @@ def test_a_report_that_is_nowhere_is_told(kept: str, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.startswith("WET-")
     assert main(["export", "nowhere", "--to", "md"]) == 2
     assert capsys.readouterr().err.startswith("WET-INPUT-REPORT-FILE")
+
+
+# --- the audit log
+
+
+def entries(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    with Store.open("kept.db") as store:
+        return [entry.event.model_dump() for entry in store.audit.entries()]
+
+
+def test_an_export_of_a_kept_report_is_in_the_audit_log(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = len(entries(capsys))
+    assert main(["export", kept, "--store", "kept.db", "--to", "md,fhir", "--out", "secret-place"]) == 0
+    assert main(["export", "drafted", "--store", "kept.db", "--to", "json", "--by", "Ada  Example"]) == 0
+    first, second = entries(capsys)[before:]
+    report = read_report(Path("drafted"))
+    assert first == {
+        "actor": {"kind": "system", "name": "wetread export"},
+        "action": "report.exported",
+        "subject": kept,
+        "version": report.sha256,
+        "counts": {"md": 1, "fhir": 1},
+    }
+    assert second["actor"] == {"kind": "person", "name": "Ada Example"}
+    assert "secret-place" not in Path("kept.db").read_bytes().decode("latin-1")
+    assert main(["audit", "verify", "--store", "kept.db"]) == 0
+    assert main(["reports", kept, "--verify", "--store", "kept.db"]) == 0
+
+
+def test_what_failed_or_is_not_in_the_store_is_not_logged(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = entries(capsys)
+    Path("full").write_text("no folder")
+    assert main(["export", kept, "--store", "kept.db", "--to", "md", "--out", "full"]) == 4
+    assert main(["export", kept, "--store", "kept.db", "--to", "dicom-sr", "--out", "out"]) == 4
+    assert main(["read", "chest.png", "--view", "PA", "--simulated", "--history", "Other.", "--out", "other"]) == 0
+    assert main(["export", "other", "--store", "kept.db", "--to", "md"]) == 0
+    assert entries(capsys) == before
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 121])
+def test_a_name_that_is_none_is_refused(kept: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", kept, "--store", "kept.db", "--to", "md", "--by", name]) == 2
+    assert "--by" in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_is_told(
+    kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: Audit, *events: AuditEvent) -> None:
+        raise StoreError("WET-STORE-FULL", "No space is left where the store is.", "Make room and repeat.")
+
+    monkeypatch.setattr(Audit, "record", full)
+    assert main(["export", kept, "--store", "kept.db", "--to", "md", "--out", "there"]) == 2
+    assert "is not in the audit log" in capsys.readouterr().err
+    assert Path("there/report.md").exists()
+
+
+# --- a store that cannot be written to
+
+
+def test_a_reading_for_a_store_that_cannot_be_written_to_fails_before_it_begins(
+    kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("wetread.store.engine._is_read_only", lambda path: True)
+    command = ["read", "chest.png", "--view", "PA", "--simulated", "--store", "kept.db", "--out", "again"]
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("WET-STORE-READONLY: ") and "report_findings" not in err
+    assert not Path("again").exists()
+    assert main(["export", kept, "--store", "kept.db", "--to", "md", "--out", "there"]) == 0
+    assert "does not say that this report left it" in capsys.readouterr().err
+    assert Path("there/report.md").exists()
+
+
+def test_what_was_drafted_is_shown_though_the_store_is_full(
+    kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: Any) -> str:
+        raise StoreError("WET-STORE-FULL", "No space is left where the store is.", "Make room and repeat.")
+
+    monkeypatch.setattr("wetread.apps.commands_read.keep_draft", full)
+    command = ["read", "chest.png", "--view", "PA", "--simulated", "--store", "kept.db", "--out", "again"]
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert "Impression" in out or "IMPRESSION" in out
+    assert "Written to again: " in err and err.strip().splitlines()[-1].startswith("WET-STORE-FULL")
+    assert read_report(Path("again"))

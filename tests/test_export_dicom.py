@@ -45,10 +45,10 @@ ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "scenarios" / "studies"
 DCIODVFY = Path(sysconfig.get_path("scripts")) / "dciodvfy"
 try:
-    import weasyprint
+    from wetread.reports.export import pdf
 
-    PANGO = bool(weasyprint.__version__)
-except OSError:  # Pango is no Python package
+    PANGO = bool(pdf.VARIANT)
+except ExportError:  # Pango is no Python package
     PANGO = False
 FORMATS = ("dicom-sr", "dicom-seg", "dicom-gsps", *(("dicom-pdf",) if PANGO else ()))
 CASES = {

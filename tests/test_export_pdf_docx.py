@@ -41,10 +41,10 @@ HOSTILE = (
     "{{ 7*7 }} \x1b[31mred\x07 \u202eltr & < > \" ' ]]> \ud800"
 )
 try:
-    import weasyprint
+    from wetread.reports.export import pdf
 
-    PANGO = bool(weasyprint.__version__)
-except OSError:  # Pango is no Python package
+    PANGO = bool(pdf.VARIANT)
+except ExportError:  # Pango is no Python package
     PANGO = False
 needs_pango = pytest.mark.skipif(not PANGO, reason="needs Pango")
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
@@ -319,6 +319,30 @@ def test_without_pango_one_line_says_so(rg1: Case, to: str, monkeypatch: pytest.
         rg1.data(to, rg1.report)
     assert caught.value.code == "WET-EXPORT-PANGO"
     assert "libpango" in caught.value.line()
+
+
+@pytest.mark.parametrize(("hidden", "said"), [("harfbuzz-subset", "imported"), ("pango", "WET-EXPORT-PANGO")])
+def test_a_missing_library_of_the_system_is_no_warning(hidden: str, said: str) -> None:
+    """Where the subsetter is missing fontTools does its work; where Pango is, one line says so."""
+    code = f"""
+import cffi
+from wetread.errors import ExportError
+plain = cffi.FFI.dlopen
+def dlopen(self, name, *flags):
+    if "{hidden}" in str(name):
+        raise OSError("cannot load library")
+    return plain(self, name, *flags)
+cffi.FFI.dlopen = dlopen
+try:
+    import wetread.reports.export.pdf
+    print("imported")
+except ExportError as error:
+    print(error.code)
+"""
+    if hidden != "pango" and not PANGO:
+        pytest.skip("needs Pango")
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")
 
 
 # --- both

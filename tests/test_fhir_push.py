@@ -31,6 +31,7 @@ from wetread.reports.export import Identity, export
 from wetread.reports.model import Report
 from wetread.reports.render import to_json
 from wetread.scenarios.scenario import BUILT_IN
+from wetread.store import Store
 
 pytest.importorskip("fhir.resources", reason="the extra fhir is not installed")
 
@@ -601,6 +602,26 @@ def test_a_refused_push_ends_with_its_own_exit_code(
     assert err.startswith("WET-EXPORT-REFUSED: ")
     assert err.count("\n") == 1
     assert (written / "report.json").read_bytes() == before
+
+
+def test_what_was_sent_from_the_store_is_in_its_audit_log(
+    fhir: tuple[FhirServer, str], written: Path, tmp_path: Path
+) -> None:
+    server, url = fhir
+    place = tmp_path / "kept.db"
+    with Store.open(place, create=True) as store:
+        kept = store.reports.put(drafted())
+    server.faults.plan({"status": 422, "body": outcome(("invalid", "no", "Bundle"))})
+    command = ["push", "fhir", url, kept.id, "--store", str(place), "--patient", "Patient/secret-7"]
+    assert main(command) == 4
+    assert main([*command, "--by", "Ada Example"]) == 0
+    with Store.open(place) as store:
+        events = [entry.event for entry in store.audit.entries()]
+        assert store.audit.verify().whole
+    assert len(events) == 2  # that it was kept, and that it was sent
+    assert (events[-1].action, events[-1].version, events[-1].counts) == ("report.sent", kept.sha256, {"fhir": 1})
+    assert events[-1].actor.name == "Ada Example"
+    assert b"secret-7" not in place.read_bytes() and url.encode() not in place.read_bytes()
 
 
 def test_a_report_edited_by_hand_is_sent_nowhere(

@@ -279,9 +279,19 @@ async def test_a_schema_is_sent_where_it_does_not_stop_tools() -> None:
 async def test_azure_is_called_by_deployment_with_its_own_key_header() -> None:
     async with server(SAYS) as one, model_at(one.url, "azure") as model:
         assert model.name == "azure:m1"
-        assert (await model.complete(ASK)).text == "Fine."
+        reply = await model.complete(ASK)
+        assert (reply.text, reply.model) == ("Fine.", "azure:m1")
     assert one.paths == ["/openai/deployments/m1/chat/completions?api-version=2024-10-21"]
     assert one.headers[0]["api-key"] == KEY
+
+
+async def test_an_azure_deployment_is_told_with_the_model_behind_it() -> None:
+    says = stream({"choices": [], "model": ""}, delta(content="Fine.") | {"model": "gpt-4.1-2025-04-14"}, delta("stop"))
+    async with server(says) as one, model_at(one.url, "azure") as model:
+        assert (await model.complete(ASK)).model == "azure:m1 (gpt-4.1-2025-04-14)"
+    says = stream(delta("stop", content="Fine.") | {"model": "a (b)\n"})
+    async with server(says) as one, model_at(one.url, "azure") as model:
+        assert (await model.complete(ASK)).model == "azure:m1", "what is no name is not taken"
 
 
 async def test_azure_without_a_key_asks_entra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wetread import DISCLAIMER
 from wetread.apps.cli import main
 from wetread.errors import InputError
+from wetread.reports.export import export
+from wetread.reports.export.mrrt import to_instance
 from wetread.reports.form import FieldSpec
+from wetread.reports.model import Report, ReportField
 from wetread.reports.mrrt import to_mrrt
-from wetread.reports.mrrt_form import MAX_CHOICES, MAX_ELEMENTS
+from wetread.reports.mrrt_form import MAX_CHOICES, MAX_ELEMENTS, Element, Part, read_document
 from wetread.reports.mrrt_import import from_mrrt, read_mrrt, template_yaml
+from wetread.reports.reading import read_report
+from wetread.reports.reviewed import Review, Signature
 from wetread.reports.template import ReportTemplate, load_template, template_names
+from wetread.scenarios.scenario import BUILT_IN
 from wetread.yamlfile import parse_yaml
 
 TODAY = date(2026, 1, 2)
@@ -218,3 +227,89 @@ def _date_in(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> date:
     main(["template", "export", "mine", "--out", "again.html"])
     text = (tmp_path / "again.html").read_text(encoding="utf-8")
     return date.fromisoformat(text.split('dcterms.date" content="')[1][:10])
+
+
+# --- a report as a filled instance
+
+REPORTS = sorted(path.parent.parent.name for path in BUILT_IN.glob("*/expected/report.json"))
+
+
+def part_of(text: str, name: str) -> Part:
+    def below(part: Part) -> Iterator[Part]:
+        yield part
+        for one in part.content:
+            if isinstance(one, Part):
+                yield from below(one)
+
+    return next(part for part in below(read_document(text).body) if part.attributes.get("id") == name)
+
+
+@pytest.mark.parametrize("scenario", REPORTS)
+def test_a_report_is_an_instance_that_the_importer_reads(scenario: str) -> None:
+    report = read_report(BUILT_IN / scenario / "expected")
+    (file,) = export(report, "mrrt")
+    assert export(report, "mrrt") == (file,)
+    text = file.data.decode()
+    made = from_mrrt(text).template
+    before = load_template(report.template)
+    assert [s.title for s in made.systems][: len(report.findings)] == [s.title for s in report.findings]
+    assert {f.name for f in made.fields} == {f.name for f in before.fields}
+    by_name = {section.name: section for section in made.sections}
+    for section in report.sections:
+        if section.name in by_name and section.name != "exam":
+            assert by_name[section.name].loinc == section.loinc
+    plain = html.unescape(text)
+    for statement in report.statements():
+        assert statement.text in plain
+    for system in report.findings:
+        part = part_of(text, f"system-{system.system}")
+        assert part.attributes["data-section-name"] == system.title
+        if system.status == "not_assessed":
+            assert f"Not assessed: {system.reason}" in plain
+    assert report.disclosure in plain and DISCLAIMER in plain
+    for evidence in report.evidence:
+        assert f"{evidence.id} {evidence.tool}: " in plain
+
+
+def test_fields_have_their_values(draft: Report) -> None:
+    fields = (
+        ReportField(name="size", title="Size", type="number", unit="mm", value="7.5", source="agent"),
+        ReportField(name="side", title="Side", type="menu", choices=("left", "right"), value="right"),
+        ReportField(name="seen", title="Seen <on>", type="date", required=True, unfilled="alert"),
+        ReportField(name="note", title="Note", value='"quoted" & <b>bold</b>', system="lungs"),
+        ReportField(name="stray", title="Stray", value="x", known=False),
+    )
+    text = to_instance(draft.model_copy(update={"fields": fields}))
+    elements = {one.get("id"): one for one in part_of(text, "section-findings").content if isinstance(one, Element)}
+    assert elements["size"].get("value") == "7.5" and elements["size"].get("data-wetread-unit") == "mm"
+    chosen = [words for given, words in elements["side"].options if "selected" in given]
+    assert chosen == ["right"]
+    assert elements["seen"].get("value") == "" and elements["seen"].get("data-field-completion-action") == "ALERT"
+    note = next(o for o in part_of(text, "system-lungs").content if isinstance(o, Element) and o.get("id") == "note")
+    assert note.get("value") == '"quoted" & <b>bold</b>'
+    assert "<b>" not in text and "stray" not in text
+
+
+def test_hostile_text_stays_text(draft: Report) -> None:
+    hostile = "</textarea><script>alert(1)</script>\x1b[31m \u202e \ud800"
+    sections = tuple(s.model_copy(update={"text": hostile}) for s in draft.sections)
+    text = to_instance(draft.model_copy(update={"sections": sections}))
+    assert "<script>alert" not in text and "\x1b" not in text
+    assert read_document(text).scripts == 0
+    text.encode()
+
+
+def test_a_signed_report_says_who_signed(draft: Report) -> None:
+    signed = draft.model_copy(
+        update={
+            "status": "final",
+            "review": Review(signatures=(Signature(by="Ada Example", at=draft.created, status="final", version=1),)),
+        }
+    )
+    assert "Signed as final by Ada Example" in to_instance(signed)
+
+
+def test_mrrt_is_a_target_of_export(tmp_path: Path) -> None:
+    command = ["export", str(BUILT_IN / "rg1-protocol" / "expected"), "--to", "mrrt", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert read_mrrt(tmp_path / "report.mrrt.html").template.sections

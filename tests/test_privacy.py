@@ -12,6 +12,10 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from wetread.apps.cli import main
+from wetread.session import Session
+from wetread.study_reading import read_study
+from wetread.testing import SimulatedEndpoints
+from wetread.testing.scripted import ScriptedModel
 
 IDENTIFIERS = {
     "PatientName": "Quibblewick^Zebedee",
@@ -212,3 +216,34 @@ def test_errors_are_clean(study: Path, spoil: str, capfd: pytest.CaptureFixture[
     assert out == ""
     assert err.strip().split("\n")[-1].startswith("WET-INPUT-")
     assert traces_in(err.encode()) == []
+
+
+async def test_what_a_person_types_is_cleaned_before_a_model_sees_it(study: Path) -> None:
+    model = ScriptedModel(lambda request: "Noted.")
+    read = read_study(study, indication="Zebedee Quibblewick coughs.", prior_report=study.parent / "prior.txt")
+    async with Session(read, endpoints=SimulatedEndpoints(), model=model) as session:
+        async for _ in session.send("Is Mr Quibblewick (ZX-4471-QQ, born 21 Feb 1947) seen by Grimthorpe worse?"):
+            pass
+        said = session.transcript
+    assert "Is Mr [removed]" in said[0].text and "worse?" in said[0].text
+    assert model.requests
+    seen = "".join(message.text for request in model.requests for message in request.messages)
+    assert traces_in(seen.encode()) == []
+    assert traces_in("".join(message.text for message in said).encode()) == []
+    assert traces_in((repr(read) + read.model_dump_json() + repr(session.study)).encode()) == []
+
+
+def test_a_label_of_the_case_library_is_cleaned(study: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    more = ["--library", "cases.db", "--simulated"]
+    arguments = ["--id", "case-1", "--label", "mass of Quibblewick", "--snippet", "Dr Grimthorpe saw a mass."]
+    assert main(["index", "add", str(study), *arguments, *more]) == 0
+    assert traces_below(study.parents[2] / "out") == {}
+    found = Path("cases.db").read_bytes()
+    assert traces_in(found) == []
+    assert b"saw a mass" in found
+
+
+def test_a_copy_of_a_study_still_cleans_and_two_readings_are_equal(study: Path) -> None:
+    first, second = read_study(study), read_study(study)
+    assert first == second
+    assert first.model_copy(update={"exam": None}).scrub("for Quibblewick") == "for [removed]"

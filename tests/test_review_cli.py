@@ -302,7 +302,7 @@ def typed(folder: Path, answers: list[tuple[str, str]]) -> tuple[int, str]:
 
 
 def test_a_reader_is_asked_about_each_statement_and_signs(folder: Path) -> None:
-    keys = "[q] no more statements"
+    keys = "[q]uit"
     code, shown = typed(
         folder,
         [
@@ -317,7 +317,7 @@ def test_a_reader_is_asked_about_each_statement_and_signs(folder: Path) -> None:
             ("Add a statement", "bones=The bones are normal."),
             ("Add a statement", "elbow=Normal."),
             ("Add a statement", ""),
-            ("[q]uit", "s"),
+            ("[k]eep", "s"),
         ],
     )
     assert code == 0, shown
@@ -325,12 +325,12 @@ def test_a_reader_is_asked_about_each_statement_and_signs(folder: Path) -> None:
     new = read_report(folder / "report-v2.json")
     assert new.status == "final" and new.review is not None
     assert [(one.statement, one.action) for one in new.review.decisions] == [
-        *(("S1", "accepted"), ("S5", "accepted"), ("S2", "rejected"), ("S3", "edited"), ("S6", "added"))
+        *(("S1", "accepted"), ("S2", "rejected"), ("S3", "edited"), ("S5", "accepted"), ("S6", "added"))
     ]
 
 
 def test_a_reader_who_leaves_changes_nothing(folder: Path) -> None:
-    code, _ = typed(folder, [("Your name", ADA), ("no more", "q"), ("Add a statement", ""), ("[q]uit", "q")])
+    code, _ = typed(folder, [("Your name", ADA), ("[q]uit", "q"), ("Add a statement", ""), ("[q]uit", "q")])
     assert code == 2
     assert [path.name for path in folder.iterdir()] == ["report.json"]
 
@@ -340,11 +340,11 @@ def test_what_blocks_is_shown_and_may_be_overridden(folder: Path) -> None:
         folder,
         [
             ("Your name", ADA),
-            ("no more", "e"),
+            ("[q]uit", "e"),
             ("New text", "There is a nodule in the left upper lung zone."),
-            ("no more", "q"),
+            ("[q]uit", "q"),
             ("Add a statement", ""),
-            ("[q]uit", "s"),
+            ("[k]eep", "s"),
             ("Reason to sign", "Seen on the lateral."),
         ],
     )

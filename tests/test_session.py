@@ -237,6 +237,7 @@ async def test_the_protocol_says_what_it_cannot(study: Study) -> None:
         ("model_calls", Budget(model_calls=1)),
         ("tool_calls", Budget(tool_calls=6)),
         ("tokens", Budget(tokens=50)),
+        ("money", Budget(usd=0.0001)),
         ("wall_time", Budget(wall_s=1.5)),
     ],
 )
@@ -254,7 +255,7 @@ async def test_a_budget_ends_the_turn_with_what_there_is(study: Study, limit: st
     used = ScriptedModel(act)
     if limit == "wall_time":
         used = Slow([LOOK])
-    if limit == "tokens":
+    if limit in ("tokens", "money"):
         used = _thirsty([LOOK, SUBMIT])
     reading = session(study, used, budget=budget)
     events = await follow(reading)
@@ -271,7 +272,8 @@ def _thirsty(replies: list[Any]) -> ScriptedModel:
     class Thirsty(ScriptedModel):
         async def complete(self, request: ChatRequest, on_text: Any = None) -> ChatReply:
             reply = await super().complete(request, on_text)
-            return ChatReply(**{**dict(reply), "usage": {"prompt_tokens": 100, "completion_tokens": 1}})
+            used = {"usage": {"prompt_tokens": 100, "completion_tokens": 1}, "model": "openai:gpt-4.1"}
+            return ChatReply(**{**dict(reply), **used})
 
     return Thirsty(replies)
 

@@ -36,6 +36,9 @@ _BUILT_IN: dict[str, Tool[Any]] = {
 
 _WITH_A_PERSON: tuple[Tool[Any], ...] = (ComparedFindings(), AskPerson(), CurrentReport(), Explain(), ProposeEdit())
 
+PERSON_TOOLS = frozenset(tool.name for tool in _WITH_A_PERSON) - frozenset(_BUILT_IN)
+"""Names of tools that there are in a dialogue alone: an agent that has one of them is in one."""
+
 
 def tool_names() -> tuple[str, ...]:
     """Names of the built-in tools, in the order in which a reading calls them."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wetread.imaging.masks import MaskQuality
+    from wetread.imaging.runs import Runs
 
 SAME_PLACE = 0.5
 """Two masks of different structures that share this part of their union show one thing, not two."""
@@ -140,11 +141,11 @@ def read_masks(
         image: The image.
         evidence: Id of the evidence they belong to.
     """
-    from wetread.imaging.masks import assess
+    from wetread.imaging.masks import examine
 
     content = frame.content
-    qualities = {
-        name: assess(
+    examined = {
+        name: examine(
             mask,
             pixels=content.rows * content.columns,
             smallest=STRUCTURES[name].smallest,
@@ -153,11 +154,11 @@ def read_masks(
         )
         for mask, name in zip(probabilities, names, strict=True)
     }
-    overlapping = _overlapping(probabilities, names, qualities)
+    overlapping = _overlapping(probabilities, names, {name: quality for name, (quality, _) in examined.items()})
     return [
         StructureMask(name, evidence, reason=f"its mask is the same place as that of the {overlapping[name]}")
         if name in overlapping
-        else _read(mask, STRUCTURES[name], qualities[name], frame, image, evidence)
+        else _read(mask, STRUCTURES[name], *examined[name], frame, image, evidence)
         for mask, name in zip(probabilities, names, strict=True)
     ]
 
@@ -197,6 +198,7 @@ def _read(
     mask: NDArray[np.uint8],
     structure: Structure,
     quality: MaskQuality,
+    inside: Runs,
     frame: Frame,
     image: StudyImage,
     evidence: str,
@@ -213,10 +215,11 @@ def _read(
         why = f"its mask lies on the patient's {side.value}, which cannot be"
         return StructureMask(structure.name, evidence, reason=why)
     warnings: tuple[str, ...] = ()
+    known: Runs | None = inside
     if structure.single and quality.components > 1:
-        mask = largest_component(mask)
+        mask, known = largest_component(mask), None
         warnings = (f"{structure.name}: {quality.components - 1} smaller pieces of the mask were left out",)
-    runs = to_image(mask, frame, quality.box)
+    runs = to_image(mask, frame, quality.box, known)
     box = runs.box
     if box is None:
         return StructureMask(structure.name, evidence, reason="its mask is too small for a pixel of the image")

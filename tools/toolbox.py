@@ -108,15 +108,16 @@ async def perform(tool: Tool[Any], arguments: Arguments, reading: Reading, *, ag
         return _refuse(reading, tool.name, _plain(arguments), error, agent=agent, call_id=call_id)
     except Exception as error:
         return _refuse(reading, tool.name, {}, _fault(tool.name, error), agent=agent, call_id=call_id)
+    plain = _plain(arguments)
     if not tool.makes_evidence:
-        return await _begin(tool, arguments, reading, agent, call_id)
-    key = _key(tool, arguments)
+        return await _begin(tool, arguments, plain, reading, agent, call_id)
+    key = _key(tool, plain)
     earlier: Shared[ToolAnswer] | None = reading.shared.get(key)
     if earlier is not None and not earlier.spoiled:
-        answer = await _repeat(earlier, tool, arguments, reading, agent, call_id)
+        answer = await _repeat(earlier, tool, plain, reading, agent, call_id)
         if answer is not None:
             return answer
-    call = Shared(_begin(tool, arguments, reading, agent, call_id))
+    call = Shared(_begin(tool, arguments, plain, reading, agent, call_id))
     reading.shared[key] = call
     return await call.result()
 
@@ -150,19 +151,18 @@ def recall(reading: Reading, tools: Mapping[str, Tool[Any]], answer: ToolAnswer)
     except ToolError:
         return
     if tool.recall(evidence, reading):
-        reading.shared[_key(tool, arguments)] = Shared.of(answer)
+        reading.shared[_key(tool, _plain(arguments))] = Shared.of(answer)
 
 
-def _key(tool: Tool[Any], arguments: Arguments) -> tuple[str, str, str]:
+def _key(tool: Tool[Any], plain: dict[str, Any]) -> tuple[str, str, str]:
     # Decoded, since the encoder's bytes hold on to 4 KiB each.
-    return ("call", tool.name, canonical_json(_plain(arguments)).decode())
+    return ("call", tool.name, canonical_json(plain).decode())
 
 
 def _begin(
-    tool: Tool[Any], arguments: Arguments, reading: Reading, agent: str, call_id: str
+    tool: Tool[Any], arguments: Arguments, plain: dict[str, Any], reading: Reading, agent: str, call_id: str
 ) -> Coroutine[Any, Any, ToolAnswer]:
     """Precheck, issue the id and announce the call, at once; the coroutine that is returned does the rest."""
-    plain = _plain(arguments)
     problem: ToolError | None = None
     try:
         tool.precheck(arguments, reading)
@@ -281,7 +281,7 @@ def _close_failed(
 
 
 async def _repeat(
-    earlier: Shared[ToolAnswer], tool: Tool[Any], arguments: Arguments, reading: Reading, agent: str, call_id: str
+    earlier: Shared[ToolAnswer], tool: Tool[Any], plain: dict[str, Any], reading: Reading, agent: str, call_id: str
 ) -> ToolAnswer | None:
     """The answer of an earlier call with the same arguments; None where that one did not succeed."""
     began = time.perf_counter()
@@ -295,9 +295,7 @@ async def _repeat(
     evidence = answer.evidence
     if answer.failed or evidence is None or evidence.status != "ok":
         return None
-    reading.emit(
-        ToolStarted(agent=agent, call=call_id, tool=tool.name, arguments=_plain(arguments), evidence=evidence.id)
-    )
+    reading.emit(ToolStarted(agent=agent, call=call_id, tool=tool.name, arguments=plain, evidence=evidence.id))
     call = Call(tool=tool.name, agent=agent, id=call_id, evidence=evidence.id)
     said = orjson.loads(answer.text)
     said["note"] = f"You asked this before: {evidence.id} stands, nothing was called again."

@@ -7,6 +7,9 @@
     url = "https://my-cxr.westus3.inference.ml.azure.com/score"
     deployment = "blue"                        # key, timeout_s, max_in_flight, max_payload_mb
 
+    [dicomweb]
+    url = "https://pacs.example.org/dicom-web" # user and password, or token
+
 Every value can also be set by a variable, listed in `VARIABLES`. An endpoint without a key is called with an Entra ID
 token. A key never travels over plain http, but to this machine itself.
 """
@@ -17,15 +20,16 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
-from urllib.parse import SplitResult, urlsplit
 
 import orjson
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
 
 from wetread.errors import ConfigError
+from wetread.urls import is_loopback as is_loopback
+from wetread.urls import is_private, shown_host
+from wetread.urls import split_url as split_url
 from wetread.values import Value
 from wetread.yamlfile import nearest
 
@@ -89,15 +93,12 @@ class EndpointSettings(Value):
     @property
     def host(self) -> str:
         """Host and port, to be shown to people."""
-        parts = split_url(self.url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        return f"{host}:{parts.port}" if parts.port else host
+        return shown_host(split_url(self.url))
 
     @property
     def is_private(self) -> bool:
         """Whether nobody on the way can read what is sent: https, or this machine."""
-        parts = split_url(self.url)
-        return parts.scheme == "https" or is_loopback(parts.hostname or "")
+        return is_private(split_url(self.url))
 
     @property
     def auth(self) -> Literal["key", "entra", "none"]:
@@ -105,6 +106,47 @@ class EndpointSettings(Value):
         if self.key is not None:
             return "key"
         return "entra" if split_url(self.url).scheme == "https" else "none"
+
+
+class DicomWebSettings(Value):
+    """The archive (PACS) that is used, and how it lets wetread in: with a user and a password, or with a token."""
+
+    url: str | None = Field(default=None, repr=False)
+    """Base address of its DICOMweb services. Where it is set, the credentials go to that host alone."""
+    user: str | None = Field(default=None, repr=False)
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _usable_url(cls, url: str | None) -> str | None:
+        if url is not None and split_url(url).query:
+            raise ValueError("the URL has a '?' part; give the base address of the DICOMweb services")
+        return url
+
+    @field_validator("token")
+    @classmethod
+    def _token_fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
+            raise ValueError("the token is empty or has white space or characters that no token has")
+        return token
+
+    @field_validator("user")
+    @classmethod
+    def _user_fits_a_header(cls, user: str | None) -> str | None:
+        if user is not None and (":" in user or not user.isprintable()):
+            raise ValueError("the user has a colon or a character that no user name has")
+        return user
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> DicomWebSettings:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("a user needs a password, and a password a user")
+        if self.user is not None and self.token is not None:
+            raise ValueError("there is a user and a token; give one of them")
+        if self.url is not None and (self.user or self.token) and not is_private(split_url(self.url)):
+            raise ValueError("the credentials would travel over plain http; use https, or http to this machine alone")
+        return self
 
 
 class Settings(Value):
@@ -120,6 +162,9 @@ class Settings(Value):
     """The case library for retrieval."""
     store: str | None = Field(default=None, repr=False)
     """Where reports are kept: a file, or a URL, which may hold a password."""
+    dicomweb: DicomWebSettings = DicomWebSettings()
+    reader: str | None = Field(default=None, max_length=120)
+    """The name of the person who reads, as it stands on what they change and sign."""
 
     @field_validator("model")
     @classmethod
@@ -140,10 +185,9 @@ class Settings(Value):
 
     @model_validator(mode="after")
     def _key_is_kept_safe(self) -> Settings:
-        if self.model_api_key is not None and self.model_base_url is not None:
-            parts = split_url(self.model_base_url)
-            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-                raise ValueError("the key would travel over plain http; use https, or http to this machine alone")
+        url = self.model_base_url
+        if self.model_api_key is not None and url is not None and not is_private(split_url(url)):
+            raise ValueError("the key would travel over plain http; use https, or http to this machine alone")
         return self
 
     @property
@@ -155,36 +199,6 @@ class Settings(Value):
     def model_name(self) -> str:
         """The model's or deployment's name behind the kind; empty for the protocol."""
         return self.model.partition(":")[2]
-
-
-def split_url(url: str) -> SplitResult:
-    """The parts of an http(s) URL.
-
-    Raises:
-        ValueError: says what is wrong without repeating the URL, which may hold a secret.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("not a URL that can be read") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("a URL begins with https:// or, for this machine, http://")
-    if not parts.hostname or port == 0 or not re.fullmatch(r"[\x21-\x7e]+", url) or url != url.strip():
-        raise ValueError("the URL has no host, or a character that must not be there")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("a URL holds no user and password here; set the key instead")
-    if parts.fragment:
-        raise ValueError("the URL has a '#' part, which is never sent")
-    return parts
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 _FIELDS = ("url", "key", "deployment", "timeout_s", "max_in_flight", "max_payload_mb")
@@ -206,6 +220,9 @@ _MODEL_VARIABLES: dict[str, dict[str, str]] = {
 }
 
 
+_DICOMWEB_VARIABLES = {name: f"WETREAD_DICOMWEB_{name}".upper() for name in ("url", "user", "password", "token")}
+
+
 def variable(endpoint: EndpointName, field: str) -> str:
     """The environment variable of one endpoint setting, such as `WETREAD_CXRREPORTGEN_URL`."""
     return f"WETREAD_{endpoint}_{field}".upper()
@@ -216,7 +233,9 @@ VARIABLES: tuple[str, ...] = (
     "WETREAD_MODEL",
     "WETREAD_LIBRARY",
     "WETREAD_STORE",
+    "WETREAD_READER",
     "WETREAD_FHIR_TOKEN",
+    *_DICOMWEB_VARIABLES.values(),
     *(names[""] for names in _MODEL_VARIABLES.values()),
 )
 """The variables of wetread's own; the vendor's (`HLS_MODEL_ENDPOINTS`, `OPENAI_API_KEY`, ...) are read besides."""
@@ -237,6 +256,13 @@ class _EndpointTables(Value):
     medimageinsight: _EndpointTable = _EndpointTable()
 
 
+class _DicomWebTable(Value):
+    url: str | None = None
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+
 class _File(Value):
     endpoints: _EndpointTables = _EndpointTables()
     model: str | None = None
@@ -245,6 +271,8 @@ class _File(Value):
     model_api_version: str | None = None
     library: str | None = None
     store: str | None = None
+    dicomweb: _DicomWebTable = _DicomWebTable()
+    reader: str | None = None
 
 
 def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -271,7 +299,7 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.en
         if settings is not None:
             endpoints[name] = settings
     found: dict[str, tuple[Any, str]] = {}
-    for field in ("model", "library", "store", *_MODEL_VARIABLES):
+    for field in ("model", "library", "store", "reader", *_MODEL_VARIABLES):
         value = getattr(file, field)
         if value is not None:
             if field == "library" or (field == "store" and "://" not in value):
@@ -283,6 +311,8 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.en
         found["library"] = (Path(env["WETREAD_LIBRARY"]), "WETREAD_LIBRARY")
     if "WETREAD_STORE" in env:
         found["store"] = (env["WETREAD_STORE"], "WETREAD_STORE")
+    if "WETREAD_READER" in env:
+        found["reader"] = (env["WETREAD_READER"], "WETREAD_READER")
     kind = str(found.get("model", ("protocol", ""))[0]).partition(":")[0]
     for field, names in _MODEL_VARIABLES.items():
         own, vendors = names[""], names.get(kind, "")
@@ -292,7 +322,8 @@ def load_settings(folder: Path | None = None, environ: Mapping[str, str] = os.en
             found[field] = (env[own], own)
         elif vendors in env and field not in found:
             found[field] = (env[vendors], vendors)
-    return _build(Settings, found, endpoints=endpoints, first="model_base_url")
+    dicomweb = _dicomweb(file.dicomweb, text, env)
+    return _build(Settings, found, endpoints=endpoints, dicomweb=dicomweb, first="model_base_url")
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[tuple[str, str]]:
@@ -327,6 +358,23 @@ def _endpoint(name: EndpointName, table: _EndpointTable, text: str, env: Mapping
             f"Set {variable(name, 'url')}, or url in [endpoints.{name}] of {FILE_NAME}.",
         )
     return _build(EndpointSettings, {"max_in_flight": (MAX_IN_FLIGHT[name], ""), **found}, first="url")
+
+
+def _dicomweb(table: _DicomWebTable, text: str, env: Mapping[str, str]) -> DicomWebSettings:
+    found: dict[str, tuple[Any, str]] = {}
+    if any(_DICOMWEB_VARIABLES[field] in env for field in ("user", "password", "token")):
+        table = _DicomWebTable(url=table.url)  # another way in takes the place of the file's
+    for field, source in _DICOMWEB_VARIABLES.items():
+        value = getattr(table, field)
+        if value is not None:
+            found[field] = (value, _at(text, "dicomweb", field))
+        if source in env:
+            if field == "url" and value is not None and _host_of(value) != _host_of(env[source]):
+                table = _DicomWebTable()  # the file's credentials belong to the old host
+            found[field] = (env[source], source)
+    ways = [field for field in ("token", "user") if field in found]
+    first = ways[0] if ways else next(iter(found), "url")
+    return _build(DicomWebSettings, found, first=first)
 
 
 def _url_from(name: EndpointName, env: Mapping[str, str]) -> tuple[str, str] | None:
@@ -405,7 +453,8 @@ def _read_file(path: Path) -> tuple[_File, str]:
     inside = f" in [{'.'.join(above)}]" if above else ""
     if mistake["type"] == "extra_forbidden":
         models: tuple[type[Value], ...] = (_File, _EndpointTables, _EndpointTable)
-        hint = nearest(key, sorted(models[len(above)].model_fields))
+        model = _DicomWebTable if above == ["dicomweb"] else models[len(above)]
+        hint = nearest(key, sorted(model.model_fields))
         raise ConfigError("WET-CONFIG-TOML", f"{where}unknown key '{_short(key)}'{inside}.", hint)
     message = mistake["msg"].rstrip(".")
     raise ConfigError("WET-CONFIG-TOML", f"{where}{key}{inside}: {message[:1].lower()}{message[1:]}.")

@@ -106,10 +106,17 @@ class Identifiers:
     def __init__(self) -> None:
         self._names: set[tuple[str, ...]] = set()
         self._values: set[str] = set()
-        self._births: set[date] = set()
+        self._dates: set[date] = set()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Identifiers):
+            return NotImplemented
+        return (self._names, self._values, self._dates) == (other._names, other._values, other._dates)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<Identifiers: {len(self._names) + len(self._values) + len(self._births)}>"
+        return f"<Identifiers: {len(self._names) + len(self._values) + len(self._dates)}>"
 
     def add_header(self, dataset: Dataset) -> None:
         """Take in every identifying element of a header, nested sequences included; what does not parse is skipped."""
@@ -131,9 +138,9 @@ class Identifiers:
                     if not text.startswith(_STANDARD_UID):
                         self.add_value(text)
                 elif keyword == "PatientBirthDate":
-                    born = _date(text)
+                    born = parse_date(text)
                     if born is not None:
-                        self.add_birth_date(born)
+                        self.add_date(born)
                 elif keyword in _VALUES:
                     self.add_value(text)
 
@@ -152,10 +159,20 @@ class Identifiers:
             self._values.add(text)
         self.__dict__.pop("_pattern", None)
 
-    def add_birth_date(self, born: date) -> None:
-        """A date of birth, matched in its usual spellings."""
-        self._births.add(born)
+    def add_date(self, day: date) -> None:
+        """A date of birth, or another that identifies: matched in its usual spellings."""
+        self._dates.add(day)
         self.__dict__.pop("_pattern", None)
+
+    def spellings(self, shortest: int) -> frozenset[str]:
+        """Names as they stand in headers, their words, and values, of at least so many letters and digits.
+
+        Never to be shown: for a search in bytes, where short ones would be found by chance.
+        """
+        words = {word for parts in self._names for part in parts for word in re.findall(r"[^\W_]+", part)}
+        spelled = {word for word in words if word.casefold() not in _COMMON} | self._values
+        spelled |= {"^".join(parts) for parts in self._names if len(parts) > 1}
+        return frozenset(text for text in spelled if _weight(text) >= shortest)
 
     def scrub(self, text: str) -> str:
         """The text with every identifier replaced by `[removed]`."""
@@ -172,8 +189,8 @@ class Identifiers:
         for parts in self._names:
             alternatives.update(_name_patterns(parts))
         alternatives.update(_words(re.findall(r"[^\W_]+", value)) for value in self._values)
-        for born in self._births:
-            alternatives.update(_birth_patterns(born))
+        for day in self._dates:
+            alternatives.update(_date_patterns(day))
         alternatives.discard("")
         if not alternatives:
             return None
@@ -243,13 +260,13 @@ def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
             yield _words(words)
 
 
-def _birth_patterns(born: date) -> Iterable[str]:
-    year, short = f"{born.year:04d}", f"{born.year % 100:02d}"
-    day, month = f"0?{born.day}", f"0?{born.month}"
-    full, abbreviated = _MONTHS[born.month - 1]
+def _date_patterns(when: date) -> Iterable[str]:
+    year, short = f"{when.year:04d}", f"{when.year % 100:02d}"
+    day, month = f"0?{when.day}", f"0?{when.month}"
+    full, abbreviated = _MONTHS[when.month - 1]
     named = rf"(?:{full}|{abbreviated}\.?)"
     gap = r"[-/. ]{1,2}"
-    yield _bounded(f"{year}{born.month:02d}{born.day:02d}", "")
+    yield _bounded(f"{year}{when.month:02d}{when.day:02d}", "")
     yield _bounded(f"{year}{gap}{month}{gap}{day}", "")
     for one, other in ((day, month), (month, day)):
         yield _bounded(rf"{one}{gap}{other}{gap}(?:{year}|{short})", "")
@@ -257,8 +274,9 @@ def _birth_patterns(born: date) -> Iterable[str]:
     yield _bounded(rf"{named}[-/. ]{{0,2}}{day}(?:st|nd|rd|th)?[-/., ]{{1,2}}(?:{year}|{short})", "")
 
 
-def _date(text: str) -> date | None:
-    digits = re.sub(r"\D", "", text)
+def parse_date(text: str) -> date | None:
+    """The day of a DICOM date or date-time (DA, DT); None for what is none."""
+    digits = re.sub(r"[^\d]", "", text[:10] if "." in text[:5] else text)[:8]
     if len(digits) != 8:
         return None
     try:

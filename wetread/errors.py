@@ -9,6 +9,8 @@
     ├── BudgetError         WET-BUDGET-*    a limit of a turn was reached
     ├── TapeError           WET-TAPE-*      a replay asked for what is not on the tape
     ├── ExportError         WET-EXPORT-*    a report cannot be exported, or not be delivered
+    ├── PacsError           WET-PACS-*      an archive (PACS) or a DICOM node that fails or refuses  exit 2
+    ├── DeidentifyError     WET-DEID-*      a study cannot be de-identified; nothing was written       exit 2
     ├── ReadingError        WET-READING-*   no report could be drafted                              exit 3
     ├── ReviewError         WET-REVIEW-*    what a reader asked for cannot be done to the report    exit 2
     └── StoreError          WET-STORE-*     the store cannot be opened, read or written             exit 2
@@ -128,7 +130,27 @@ class StoreError(WetreadError):
     family = "WET-STORE"
 
 
+class PacsError(WetreadError):
+    """An archive (PACS) or DICOM node cannot be reached, refuses, or answers what cannot be used.
+
+    Args:
+        sending: Whether results were to be sent to it; then it is the report that did not arrive (exit 4).
+    """
+
+    family = "WET-PACS"
+
+    def __init__(self, code: str, message: str, hint: str = "", *, sending: bool = False) -> None:
+        super().__init__(code, message, hint)
+        self.sending = sending
+
+
 class ExportError(WetreadError):
     """A report cannot be written in a format, or not be delivered."""
 
     family = "WET-EXPORT"
+
+
+class DeidentifyError(WetreadError):
+    """A study cannot be de-identified; nothing of it was written."""
+
+    family = "WET-DEID"

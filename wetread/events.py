@@ -112,7 +112,7 @@ class BudgetReached(Value):
     """A limit ended the turn; what was done until then is kept."""
 
     type: Literal["budget_reached"] = "budget_reached"
-    limit: Literal["wall_time", "model_calls", "tool_calls", "tokens", "iterations"]
+    limit: Literal["wall_time", "model_calls", "tool_calls", "tokens", "iterations", "money"]
     message: str
 
 

@@ -12,16 +12,17 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
 from pydantic import JsonValue
 
 from wetread.agents.budget import Budget, Limit, Meter
-from wetread.agents.chat import ChatMessage, ChatModel
+from wetread.agents.chat import ChatMessage, ChatModel, ToolUse
 from wetread.agents.crew import Crew
 from wetread.agents.facts import facts_block, read_facts, study_facts
 from wetread.agents.protocol import Protocol, draft_from
@@ -59,10 +60,6 @@ _PREPARATIONS: dict[str, tuple[Preparation, EndpointName]] = {
     "find_similar": (Preparation.SQUARE_512, "medimageinsight"),
 }
 """In which form a tool sends an image, and to whom."""
-
-_READS = "report_findings"
-"""The tool that looks at a whole image: who calls it reads."""
-
 
 _WARM = threading.Event()
 
@@ -220,6 +217,11 @@ class Session:
         return self.reading.artifacts
 
     @property
+    def tools(self) -> Mapping[str, Tool[Any]]:
+        """The tools of this session by name, specialists among them."""
+        return self._crew.tools
+
+    @property
     def transcript(self) -> tuple[ChatMessage, ...]:
         """The conversation so far, each tool use with its result."""
         return self._transcript
@@ -234,8 +236,10 @@ class Session:
             raise ReadingError("WET-READING-NONE", f"No report was drafted. {self._why_none}")
         return self.report
 
-    async def send(self, text: str) -> AsyncIterator[Event]:
+    def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn: an event for all that happens, `TurnEnded` last.
+
+        What the study's headers name is taken out of the text before anything else sees it.
 
         Leaving the iteration early cancels the turn. A turn that a budget or a failing model ends leaves a partial
         report of what was found until then.
@@ -244,6 +248,25 @@ class Session:
             ReadingError: `WET-READING-BUSY`, a turn is running; `WET-READING-CLOSED`, the session was closed.
             WetreadError: what no rule of a turn covers, such as a replay's `TapeError`; after `TurnEnded`.
         """
+        return self._follow(lambda: self._take_turn(self.study.scrub(text)))
+
+    def call(self, tool: str, arguments: Mapping[str, JsonValue], *, said: str) -> AsyncIterator[Event]:
+        """Have one tool work, for a person who asks for it, and follow that: it makes evidence as an agent's call does.
+
+        The conversation gets it as what was said, a call and its answer, so that agents know of it.
+
+        Args:
+            tool: Its name.
+            arguments: As an agent would give them.
+            said: What the person asked for, in words.
+
+        Raises:
+            ReadingError: as `send`.
+        """
+        return self._follow(lambda: self._call(tool, arguments, said))
+
+    async def _follow(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[Event]:
+        """Start work and give its events; leaving the iteration cancels it."""
         if self._closed:
             raise ReadingError("WET-READING-CLOSED", "The session is closed.", "Open another one.")
         if self._turn is not None:
@@ -251,7 +274,7 @@ class Session:
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.reading.emit = events.put_nowait
         self._began = self._stopped = False
-        turn = self._turn = asyncio.create_task(self._take_turn(text))
+        turn = self._turn = asyncio.create_task(work())
         turn.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -394,6 +417,17 @@ class Session:
                 )
             )
 
+    async def _call(self, tool: str, arguments: Mapping[str, JsonValue], said: str) -> None:
+        record: list[ChatMessage] = _Record(self.heard)
+        use = ToolUse(id=f"reader_{len(self._transcript)}", name=tool, arguments=orjson.dumps(dict(arguments)).decode())
+        try:
+            record.append(ChatMessage(role="user", text=said))
+            record.append(ChatMessage(role="assistant", tool_uses=(use,)))
+            answer = await self._crew.call(use)
+            record.append(ChatMessage(role="tool", text=answer.text, tool_use_id=use.id, failed=answer.failed))
+        finally:
+            self._transcript += repaired(record)
+
     async def _converse(self, text: str, record: list[ChatMessage]) -> tuple[Outcome, str]:
         """Let the orchestrator work until a draft is accepted or it answers in text."""
         # lone surrogates, such as a terminal may let through, are no text that can be sent
@@ -421,11 +455,8 @@ class Session:
         return "failed", self._partial("The language model gave no answer.", record)
 
     def _owes_report(self, messages: Sequence[ChatMessage]) -> bool:
-        """Whether work like this is to end in a report. With a person there, tools answer their questions too."""
-        used = {use.name for message in messages for use in message.tool_uses}
-        if self.reading.person is None:
-            return bool(used)
-        return self.report is None and _READS in used
+        """Whether work like this is to end in a report. A person who is there may have asked for less, and can say."""
+        return self.reading.person is None and any(message.tool_uses for message in messages)
 
     def _reported(self) -> str:
         report = self.reading.report

@@ -1,7 +1,8 @@
 """What a reading is about: one patient's imaging study. Values only; files are read by `study_reading`.
 
-Nothing here identifies a person: names, numbers, UIDs, birth dates and file paths never enter a `Study`, except for two
-private fields (`StudyImage.source`, `Study.patient_key`) that are left out of every dump and repr.
+Nothing here identifies a person: names, numbers, UIDs, birth dates and file paths never enter a `Study`, except for
+what is private and left out of every dump and repr: `StudyImage.source`, `Study.patient_key`, and what `Study.scrub`
+looks for.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
+from wetread.deidentify import Identifiers
 from wetread.values import Value
 from wetread.vocabulary import RADIOGRAPH, View
 
@@ -91,6 +93,7 @@ class Study(Value):
     warnings: tuple[str, ...] = ()
     patient_key: str | None = Field(default=None, exclude=True, repr=False)
     """One-way key of the patient, used only to leave the same patient out of retrieval."""
+    _identifiers: Identifiers = PrivateAttr(default_factory=Identifiers)
 
     @field_validator("images")
     @classmethod
@@ -98,6 +101,15 @@ class Study(Value):
         if len({image.handle for image in images}) != len(images):
             raise ValueError("two images share a handle")
         return images
+
+    def knowing(self, identifiers: Identifiers) -> Study:
+        """This study, with what its headers name; for `scrub` alone."""
+        self._identifiers = identifiers
+        return self
+
+    def scrub(self, text: str) -> str:
+        """A text that somebody typed about this study, with all that its headers name replaced by `[removed]`."""
+        return self._identifiers.scrub(text)
 
     def image(self, handle: str) -> StudyImage | None:
         """The image of that handle, or None."""

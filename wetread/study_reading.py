@@ -345,7 +345,7 @@ class _Reader:
             warnings=tuple(self.warnings),
             patient_key=one_way("patient", sheet.patient) if sheet.patient else of_patient,
             **texts,
-        )
+        ).knowing(self.identifiers)
 
     def _study_images(self, ordered: list[_Found], acquired: date | None) -> Iterable[StudyImage]:
         number = 0

@@ -91,6 +91,7 @@ class PortModelClient(ChatCompletionClient):
         if self._finished():
             return CreateResult(finish_reason="stop", content="", usage=RequestUsage(0, 0), cached=False)
         self._meter.model_call()
+        self._warn()  # of tool calls too: they come between two model calls
         request = ChatRequest(
             agent=self._agent,
             messages=from_autogen(messages, self._uses),
@@ -103,7 +104,7 @@ class PortModelClient(ChatCompletionClient):
         self._emit(ModelCalled(agent=self._agent, model=self._model.name))
         began = time.perf_counter()
         reply = await self._model.complete(request, self._tell)
-        self._meter.tokens(reply.usage)
+        self._meter.tokens(reply.usage, reply.model)
         self._emit(
             ModelAnswered(
                 agent=self._agent,
@@ -113,7 +114,12 @@ class PortModelClient(ChatCompletionClient):
                 latency_ms=round((time.perf_counter() - began) * 1000, 1),
             )
         )
+        self._warn()
         return reply
+
+    def _warn(self) -> None:
+        for notice in self._meter.notices():
+            self._emit(notice)
 
     def _tell(self, text: str) -> None:
         if text:

@@ -111,7 +111,10 @@ def decode(reply: EndpointReply) -> GroundedFindings:
     for number, item in enumerate(items, 1):
         if not isinstance(item, list) or len(item) != 2 or not isinstance(item[0], str | None):
             raise contract_error(ENDPOINT, f"sentence {number} is not a pair of text and boxes")
-        text = " ".join("".join(c if c.isprintable() else " " for c in item[0] or "").split())
+        text = item[0] or ""
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else " " for c in text)
+        text = " ".join(text.split())
         if text.lower().rstrip(".") in _NO_SENTENCE:
             warnings.append(f"sentence {number} of the model had no words and was left out")
             continue

@@ -120,6 +120,7 @@ def zero_shot_probabilities(
     return probabilities
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _vectors(rows: list[Any], key: str, warnings: list[str]) -> Vectors:
     vectors = np.empty((len(rows), DIMENSIONS), np.float32)
     for number, row in enumerate(rows):
@@ -132,10 +133,8 @@ def _vectors(rows: list[Any], key: str, warnings: list[str]) -> Vectors:
             raise contract_error(ENDPOINT, f"{key} of row {number} are not numbers") from None
         if vector.size != DIMENSIONS or vector.shape not in ((DIMENSIONS,), (1, DIMENSIONS)):
             raise contract_error(ENDPOINT, f"{key} of row {number} has not {DIMENSIONS} numbers")
-        with np.errstate(over="ignore", invalid="ignore"):
-            vectors[number] = vector.reshape(DIMENSIONS)
-    with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.linalg.norm(vectors, axis=1)
+        vectors[number] = vector.reshape(DIMENSIONS)
+    norms = np.linalg.norm(vectors, axis=1)
     if not np.isfinite(norms).all() or not (norms > 1e-6).all():
         raise contract_error(ENDPOINT, f"{key} holds a vector that is zero or not finite")
     if (np.abs(norms - 1) > _NORM_TOLERANCE).any():

@@ -17,7 +17,9 @@ from importlib import import_module
 from typing import NoReturn
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps import cli_export
+from wetread.apps import cli_deidentify, cli_export, cli_pacs
+from wetread.apps.cli_cast import add_record_cast
+from wetread.apps.cli_chat import add_chat
 from wetread.apps.cli_review import add_commands
 from wetread.apps.cli_template import add_template
 
@@ -52,13 +54,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     """One line on stderr about an error, and its exit code."""
-    from wetread.errors import ConfigError, ExportError, InputError, ReviewError, StoreError, WetreadError
+    from wetread.errors import (
+        ConfigError,
+        DeidentifyError,
+        ExportError,
+        InputError,
+        PacsError,
+        ReviewError,
+        StoreError,
+        WetreadError,
+    )
 
     if isinstance(error, WetreadError):
         _say(error.line())
-        if isinstance(error, ExportError):
+        if isinstance(error, ExportError) or (isinstance(error, PacsError) and error.sending):
             return NOT_EXPORTED
-        return BAD_INPUT if isinstance(error, ConfigError | InputError | ReviewError | StoreError) else NO_REPORT
+        bad = ConfigError | DeidentifyError | InputError | PacsError | ReviewError | StoreError
+        return BAD_INPUT if isinstance(error, bad) else NO_REPORT
     # the text of an unforeseen error may hold what must not be shown: its kind and place are enough to report it
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -104,12 +116,19 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
+        # what stands behind `--` is another command's, for one that has a place for it
+        behind: list[str] = []
+        if args is not None and "--" in args and self.get_default("rest") is not None:
+            cut = list(args).index("--")
+            args, behind = args[:cut], list(args[cut + 1 :])
         # each command tells of its own options; left to argparse, the main parser would, which knows none of them
         known, rest = super().parse_known_args(args, namespace)
         if rest:
             options = [name for action in self._actions for name in action.option_strings]
             wrong = next((word for word in rest if word.startswith("-")), "").partition("=")[0]
             self.error(f"unrecognized arguments: {' '.join(rest)}{_nearest(wrong, options)}")
+        if behind:
+            known.rest = tuple(behind)
         return known, rest
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
@@ -157,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-V", "--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _read(commands)
+    add_chat(lambda name, module, help: _command(commands, name, module, help), _workspace, _view)
+    add_record_cast(lambda name, module, help: _command(commands, name, module, help))
     _run(commands)
     _scenarios(commands)
     _simulate(commands)
@@ -164,6 +185,8 @@ def _parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _index(commands)
     cli_export.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
+    cli_pacs.add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
+    cli_deidentify.add_command(lambda name, module, help: _command(commands, name, module, help))
     add_template(lambda name, module, help: _command(commands, name, module, help), _workspace)
     add_commands(lambda name, module, help: _command(commands, name, module, help), _workspace)
     return parser
@@ -196,13 +219,13 @@ def _read(commands: Commands[_Parser]) -> None:
         "study",
         nargs="+",
         metavar="STUDY",
-        help="DICOM files or a folder of them, pictures, or a folder with study.yaml",
+        help="DICOM files or a folder of them, pictures, a folder with study.yaml, or dicomweb+https://HOST/PATH?study=UID",
     )
     command.add_argument("--indication", metavar="TEXT", help="why the exam was ordered")
     command.add_argument("--history", metavar="TEXT", help="clinical history")
     command.add_argument("--view", type=_view, choices=_VIEWS, help="view of pictures without a header")
     command.add_argument(
-        "--prior", metavar="PATH", action="append", default=[], help="an earlier image; may be repeated"
+        "--prior", metavar="PATH", action="append", default=[], help="an earlier image or study; may be repeated"
     )
     command.add_argument("--prior-report", metavar="FILE", help="the text of an earlier report")
     command.add_argument("--template", metavar="NAME", help="report template; chosen from the study by default")
@@ -214,6 +237,9 @@ def _read(commands: Commands[_Parser]) -> None:
         "--store", metavar="WHERE", help="keep it in this store too, made if need be (WETREAD_STORE, .wetread/store.db)"
     )
     command.add_argument("--simulated", action="store_true", help="simulated endpoints: findings mean nothing")
+    command.add_argument(
+        "--allow-http", action="store_true", help="fetch from an archive over plain http, which others can read"
+    )
     command.add_argument("--json", action="store_true", help="print the report as JSON")
     _workspace(command)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wetread.apps.stores import find_report, opened_store
+from wetread.apps.stores import find_report, log_delivery, opened_store, reader_name
 from wetread.apps.terminal import console, note
 from wetread.apps.wiring import settings_for
 from wetread.errors import ExportError, InputError
 from wetread.reports.export import FORMATS, ExportedFile, Identity, Source, export_from, write_files
 
 if TYPE_CHECKING:
-    from wetread.imaging.bank import ImageBank
-    from wetread.study import Study
+    from wetread.artifacts import ArtifactStore
+    from wetread.config import Settings
 
 LIST, ALL = "list", "all"
 _FORMS = {
@@ -33,25 +35,31 @@ def run(options: argparse.Namespace) -> int:
         return _list()
     if options.report is None:
         raise InputError("WET-INPUT-OPTION", "No report is named.", "Give a report.json, or the folder that has one.")
-    wanted = _formats(options.to)
+    wanted = formats_of(options.to)
     identity = identity_from(options)
     workspace = Path(options.workspace)
-    with opened_store(options.store, settings_for(workspace), workspace) as store:
+    by = reader_name(options.by)
+    settings = settings_for(workspace)
+    with opened_store(options.store, settings, workspace) as store:
         found = find_report(options.report, store)
         artifacts = store.artifacts.load(found.report) if store is not None else None
-    study, bank = _study(options)
-    source = Source(study, bank, artifacts, Path(options.study) if options.study else None, workspace, identity)
     made: list[ExportedFile] = []
-    for name in wanted:
-        try:
-            made += export_from(source, found.report, name)
-        except ExportError as error:
-            # asked for by name, what cannot be made is an error; asked for all, the rest is wanted all the same
-            if options.to != ALL:
-                raise
-            note(f"Left out {name}: {error.line()}")
+    counts: dict[str, int] = {}
+    with source_of(options, settings, artifacts, identity) as source:
+        for name in wanted:
+            try:
+                files = export_from(source, found.report, name)
+                counts[name] = len(files)
+                made += files
+            except ExportError as error:
+                # asked for by name, what cannot be made is an error; asked for all, the rest is wanted all the same
+                if options.to != ALL:
+                    raise
+                note(f"Left out {name}: {error.line()}")
     folder = Path(options.out or (found.path.parent if found.path else "wetread-out"))
     names = [path.name for path in write_files(made, folder)]
+    with opened_store(options.store, settings, workspace) as store:
+        log_delivery(store, found.report, "report.exported", counts, command="wetread export", by=by)
     note(f"Written to {folder}: {', '.join(names)}")
     return 0
 
@@ -72,25 +80,42 @@ def identity_from(options: argparse.Namespace) -> Identity:
         raise InputError("WET-INPUT-OPTION", f"--{field.replace('_', '-')} cannot be used.", _FORMS[field]) from None
 
 
-def _formats(text: str) -> list[str]:
+@contextmanager
+def source_of(
+    options: argparse.Namespace, settings: Settings, artifacts: ArtifactStore | None, identity: Identity
+) -> Iterator[Source]:
+    """What an export may draw on, with the study where one is named; what is fetched for it lasts as long as the block.
+
+    Raises:
+        InputError, PacsError: the study cannot be read.
+    """
+    workspace = Path(options.workspace)
+    if options.study is None:
+        yield Source(artifacts=artifacts, workspace=workspace, identity=identity)
+        return
+    from wetread.apps.pacs.studies import local_study
+    from wetread.imaging.bank import ImageBank
+    from wetread.study_reading import read_study
+
+    with local_study([options.study], options.prior, settings, allow_http=options.allow_http, tell=False) as named:
+        study = read_study(named.paths, view=options.view, prior=named.prior)
+        yield Source(study, ImageBank(study), artifacts, named.paths[0], workspace, identity)
+
+
+def formats_of(text: str, option: str = "--to") -> list[str]:
+    """The formats that a text with commas names.
+
+    Raises:
+        InputError: `WET-INPUT-OPTION`, there is no such format.
+    """
     if text == ALL:
         return list(FORMATS)
     wanted = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in wanted or [""]:
         if name not in FORMATS:
             known = f"There are: {', '.join(FORMATS)}."
-            raise InputError("WET-INPUT-OPTION", f"--to: there is no format {name[:40]!r}.", known)
+            raise InputError("WET-INPUT-OPTION", f"{option}: there is no format {name[:40]!r}.", known)
     return wanted
-
-
-def _study(options: argparse.Namespace) -> tuple[Study | None, ImageBank | None]:
-    if options.study is None:
-        return None, None
-    from wetread.imaging.bank import ImageBank
-    from wetread.study_reading import read_study
-
-    study = read_study([Path(options.study)], view=options.view, prior=[Path(path) for path in options.prior])
-    return study, ImageBank(study)
 
 
 def _list() -> int:

@@ -26,15 +26,19 @@ SIMULATED = "SIMULATED: these embeddings come from wetread's simulator; what the
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; see `apps.cli` for its options and exit codes."""
-    return asyncio.run(_add(options) if options.action == "add" else _search(options))
-
-
-async def _add(options: argparse.Namespace) -> int:
-    from wetread.insight.library import Case, CaseLibrary
+    from wetread.apps.pacs.studies import local_study
+    from wetread.study_reading import read_study
 
     settings = settings_for(Path(options.workspace))
     path = _library_path(options, settings)
-    study = _study(options)
+    work = _add if options.action == "add" else _search
+    with local_study(options.study, (), settings) as named:
+        return asyncio.run(work(options, settings, path, read_study(named.paths, view=options.view)))
+
+
+async def _add(options: argparse.Namespace, settings: Settings, path: Path, study: Study) -> int:
+    from wetread.insight.library import Case, CaseLibrary
+
     image = _image(study)
     vector, space, pixels = await _embed(study, image, settings, simulated=options.simulated)
     with CaseLibrary.open(path) as library:
@@ -47,22 +51,19 @@ async def _add(options: argparse.Namespace) -> int:
                 image_sha256=pixels,
                 modality=image.modality,
                 view=image.view.value,
-                labels=tuple(options.label),
-                snippet=options.snippet,
+                labels=tuple(map(study.scrub, options.label)),
+                snippet=study.scrub(options.snippet),
             )
         )
         note(f"{'Added' if new else 'Replaced'} {options.id} in {path}: {len(library)} cases.")
     return 0
 
 
-async def _search(options: argparse.Namespace) -> int:
+async def _search(options: argparse.Namespace, settings: Settings, path: Path, study: Study) -> int:
     from rich.table import Table
 
     from wetread.insight.library import CaseLibrary
 
-    settings = settings_for(Path(options.workspace))
-    path = _library_path(options, settings)
-    study = _study(options)
     image = _image(study)
     with CaseLibrary.open(path, read_only=True) as library:
         vector, space, pixels = await _embed(study, image, settings, simulated=options.simulated)
@@ -92,12 +93,6 @@ def _library_path(options: argparse.Namespace, settings: Settings) -> Path:
     if settings.library is None:
         raise ConfigError("WET-CONFIG-LIBRARY", "No case library is named.", "Give --library, or set WETREAD_LIBRARY.")
     return settings.library
-
-
-def _study(options: argparse.Namespace) -> Study:
-    from wetread.study_reading import read_study
-
-    return read_study([Path(path) for path in options.study], view=options.view)
 
 
 def _image(study: Study) -> StudyImage:

@@ -8,15 +8,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wetread.apps.output import check_folder, show_report, write_files
+from wetread.apps.output import check_folder, nothing_assessed, show_report, write_files
+from wetread.apps.pacs.place import is_address
+from wetread.apps.pacs.studies import NamedStudy, folder_name, local_study
 from wetread.apps.stores import check_store, keep_draft
 from wetread.apps.terminal import Progress, note
 from wetread.apps.wiring import open_session, settings_for
-from wetread.errors import ReadingError
 
 if TYPE_CHECKING:
+    from wetread.config import Settings
     from wetread.events import Event
-    from wetread.reports.model import Report
     from wetread.study import Study
 
 SIMULATED = "SIMULATED: the answers are made up by wetread's simulator and mean nothing about a patient."
@@ -24,18 +25,20 @@ SIMULATED = "SIMULATED: the answers are made up by wetread's simulator and mean 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; see `apps.cli` for its options and exit codes."""
-    return asyncio.run(_read(options))
-
-
-async def _read(options: argparse.Namespace) -> int:
     workspace = Path(options.workspace)
     settings = settings_for(workspace, options.model)
     folder = Path(options.out) if options.out else Path("wetread-out") / _name(options.study[0])
     check_folder(folder)
     check_store(options.store, settings, workspace)
+    with local_study(options.study, options.prior, settings, allow_http=options.allow_http) as named:
+        return asyncio.run(_read(options, _study(options, named), settings, folder))
+
+
+async def _read(options: argparse.Namespace, study: Study, settings: Settings, folder: Path) -> int:
+    workspace = Path(options.workspace)
     happened: list[Event] = []
     async with open_session(
-        _study(options), settings, simulated=options.simulated, template=options.template, workspace=workspace
+        study, settings, simulated=options.simulated, template=options.template, workspace=workspace
     ) as session:
         # a file that cannot be decoded is the person's to mend: say so before anything is called
         await session.images.load()
@@ -47,46 +50,35 @@ async def _read(options: argparse.Namespace) -> int:
                 happened.append(event)
         report = session.result()
         names = await write_files(session, folder, workspace)
-        kept = await asyncio.to_thread(keep_draft, options.store, settings, workspace, session, happened)
-    show_report(report, as_json=options.json)
-    if kept:
-        note(f"Kept as {kept}")
-    note(f"Written to {folder}: {', '.join(names)}")
+        show_report(report, as_json=options.json)
+        # what was paid for is told of, whatever becomes of the store
+        try:
+            kept = await asyncio.to_thread(keep_draft, options.store, settings, workspace, session, happened)
+            if kept:
+                note(f"Kept as {kept}")
+        finally:
+            note(f"Written to {folder}: {', '.join(names)}")
     if all(system.status == "not_assessed" for system in report.findings):
-        raise _nothing(report)
+        raise nothing_assessed(report)
     return 0
 
 
-def _nothing(report: Report) -> ReadingError:
-    """Why a report assesses nothing. It holds what the order says all the same, and fields for a person to fill."""
-    code, message = "WET-READING-NOTHING", "Nothing could be assessed"
-    if all(evidence.tool == "study_context" for evidence in report.evidence):
-        return ReadingError(
-            code,
-            f"{message}: template {report.template} asks no tool to look at the images.",
-            "A person can fill in the report; --template names another template.",
-        )
-    return ReadingError(
-        code,
-        f"{message}: every tool failed or abstained, as the report says.",
-        "`wetread doctor` tells what is configured and reachable.",
-    )
-
-
-def _study(options: argparse.Namespace) -> Study:
+def _study(options: argparse.Namespace, named: NamedStudy) -> Study:
     from wetread.study_reading import read_study
 
     return read_study(
-        [Path(path) for path in options.study],
+        named.paths,
         indication=options.indication,
         history=options.history,
         view=options.view,
-        prior=[Path(path) for path in options.prior],
+        prior=named.prior,
         prior_report=Path(options.prior_report) if options.prior_report else None,
     )
 
 
 def _name(path: str) -> str:
-    """A folder's name for the study at a path."""
+    """A folder's name for the study at a path or an address."""
+    if is_address(path):
+        return folder_name(path)
     name = Path(path).resolve()
     return re.sub(r"[^\w.-]+", "-", name.stem if name.is_file() else name.name).strip(".-") or "study"

@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from wetread.apps.wiring import settings_for
 from wetread.errors import ConfigError, InputError, ReviewError, StoreError
 
 if TYPE_CHECKING:
+    from wetread.apps.review_walk import Answers
     from wetread.reports.model import Report
     from wetread.reports.template import ReportTemplate
     from wetread.review.conclude import Outcome
@@ -48,8 +50,10 @@ def run(options: argparse.Namespace) -> int:
                 )
             from wetread.apps.review_dialog import ask
 
-            ask(found.report, options, lambda: _next(found.report, options, workspace))
-        version = _next(found.report, options, workspace)
+            by, answers = ask(found.report, options.by, partial(_answered, found.report, options, workspace))
+            version = _answered(found.report, options, workspace, by, answers)
+        else:
+            version = _next(found.report, options, workspace)
         places = _keep(version, found, store, options, named=named)
     show_report(version, as_json=options.json)
     note(f"Version {version.version}, {version.status}: {', '.join(places)}")
@@ -90,6 +94,22 @@ def _next(report: Report, options: argparse.Namespace, workspace: Path) -> Repor
         actions=actions,
         outcome=outcome,
         override=options.override,
+        study=_study(options),
+        template=_template(report, workspace),
+    )
+
+
+def _answered(report: Report, options: argparse.Namespace, workspace: Path, by: str, answers: Answers) -> Report:
+    """The next version, as the reader said when asked."""
+    from wetread.review import conclude
+
+    return conclude(
+        report,
+        by=by,
+        at=datetime.now(UTC),
+        actions=answers.actions,
+        outcome=answers.outcome,
+        override=answers.override,
         study=_study(options),
         template=_template(report, workspace),
     )

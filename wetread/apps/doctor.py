@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from wetread.config import (
     ENDPOINT_NAMES,
     FILE_NAME,
+    DicomWebSettings,
     EndpointName,
     EndpointSettings,
     Settings,
@@ -24,6 +25,7 @@ from wetread.config import (
     variable,
 )
 from wetread.errors import EndpointError, WetreadError
+from wetread.urls import is_private
 from wetread.values import Value
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Row(Value):
         advice: What to do about it; empty where there is nothing to do.
     """
 
-    topic: Literal["settings", "endpoints", "chat model", "library", "workspace"]
+    topic: Literal["settings", "endpoints", "chat model", "library", "archive", "workspace"]
     name: str
     state: State
     detail: str
@@ -85,6 +87,7 @@ async def examine(
     async with new_http_client(transport) as client:
         probes = [_endpoint(name, settings.endpoints.get(name), client, tokens, probe_s) for name in ENDPOINT_NAMES]
         rows += await asyncio.gather(*probes, _chat_model(settings, client, probe_s))
+        rows += await _archive(settings.dicomweb, client, probe_s)
     await tokens.aclose()
     rows.append(await asyncio.to_thread(_library, settings.library))
     return tuple(rows)
@@ -194,6 +197,33 @@ async def _ask_model(
     if response.status_code != 200:
         return "warning", f"{host}: reachable, but lists no models (HTTP {response.status_code})", "Check the address."
     return "ok", f"{host}: reachable", ""
+
+
+async def _archive(settings: DicomWebSettings, client: httpx.AsyncClient, probe_s: float) -> list[Row]:
+    """The archive, where the settings name one: whether it answers a search for a study that is not there."""
+    if settings.url is None:
+        return []
+    from wetread.apps.pacs.dicomweb import DicomWeb
+    from wetread.apps.pacs.place import archive_at, authorization
+
+    place = archive_at(settings.url, allow_http=True)
+    how = "with a token" if settings.token else "with a user" if settings.user else "without credentials"
+
+    def row(state: State, detail: str, advice: str = "") -> list[Row]:
+        return [
+            Row(topic="archive", name="dicomweb", state=state, detail=f"{place.host}, {how}: {detail}", advice=advice)
+        ]
+
+    try:
+        async with asyncio.timeout(probe_s):
+            await DicomWeb(place, client, authorization=authorization(place, settings), attempts=1).probe()
+    except TimeoutError:
+        return row("error", f"no answer within {probe_s:g} s", "Check the address, the network and the proxy.")
+    except WetreadError as error:
+        return row("error", error.message, error.hint)
+    if not is_private(split_url(settings.url)):
+        return row("warning", "reachable", "Images and names travel unencrypted: use https.")
+    return row("ok", "reachable, and answers searches")
 
 
 def _variables(environ: Mapping[str, str]) -> list[Row]:

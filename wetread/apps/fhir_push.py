@@ -7,13 +7,13 @@ like an identifier.
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from wetread.apps.http_wire import ATTEMPTS, RETRYABLE, TIMEOUT_S, Broken, Sleep, Wire
 from wetread.config import is_loopback, split_url
 from wetread.errors import ExportError
 from wetread.reports.plain import shown
@@ -23,19 +23,12 @@ if TYPE_CHECKING:
     import httpx
 
 MEDIA_TYPE = "application/fhir+json"
-ATTEMPTS = 4
-TIMEOUT_S = 60.0
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_ISSUES = 5
 MAX_ISSUE_CHARACTERS = 200
 
-_RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-_FIRST_WAIT_S, _LONGEST_WAIT_S, _LONGEST_ASKED_WAIT_S = 0.5, 8.0, 30.0
 _AGAIN = "Send it again: nothing is made twice."
 _IDENTIFYING = re.compile(r"\d{4}-\d{2}-\d{2}|\d{7,}|\d+(?:\.\d+){4,}|[\w.+-]+@[\w-]+\.[\w.]+")
 _OF_A_PERSON = re.compile(r"(Patient|Person|RelatedPerson|Practitioner|PractitionerRole|Encounter)/[\w.-]+")
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class PushResult(Value):
@@ -91,7 +84,7 @@ async def push(
     if token:
         headers["authorization"] = f"Bearer {token}"
     async with new_http_client(transport) as client:
-        wire = _Wire(client, headers, timeout_s)
+        wire = Wire(client, headers, timeout_s)
         for attempt in range(1, attempts + 1):
             try:
                 status, body = await wire.send("POST", base, bundle)
@@ -100,63 +93,12 @@ async def push(
                 if status == 412:
                     return await _already_there(wire, base, bundle, body, attempt)
                 error = _refusal(status, body)
-            except _Broken as broken:
-                status, error = 0, broken.error
-            if attempt == attempts or (status and status not in _RETRYABLE):
+            except Broken as broken:
+                status, error = 0, _unreached(broken)
+            if attempt == attempts or (status and status not in RETRYABLE):
                 raise error
             await sleep(wire.wait(attempt))
     raise AssertionError("unreachable")
-
-
-class _Broken(Exception):
-    """A connection that could not be made, or broke."""
-
-    def __init__(self, error: ExportError) -> None:
-        super().__init__(error.code)
-        self.error = error
-
-
-class _Wire:
-    """One client; remembers how long the last answer asked to wait."""
-
-    def __init__(self, client: httpx.AsyncClient, headers: dict[str, str], timeout_s: float) -> None:
-        self._client = client
-        self._headers = headers
-        self._timeout_s = timeout_s
-        self._asked: float | None = None
-
-    async def send(self, method: str, url: str, content: bytes | None = None) -> tuple[int, bytes]:
-        """One request; its status and its body, which may be cut at `MAX_ANSWER_BYTES`."""
-        import httpx
-
-        self._asked = None
-        try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._client.stream(method, url, content=content, headers=self._headers) as answer,
-            ):
-                self._asked = _seconds(answer.headers.get("retry-after", ""))
-                body = bytearray()
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > MAX_ANSWER_BYTES:
-                        break
-                return answer.status_code, bytes(body)
-        except TimeoutError:
-            what = f"no answer within {self._timeout_s:g} s"
-        except httpx.ConnectError:
-            what = "no connection could be made"
-        except (httpx.HTTPError, httpx.InvalidURL):
-            what = "the connection broke before the whole answer was there"
-        raise _Broken(
-            ExportError("WET-EXPORT-CONNECT", f"The FHIR server cannot be reached: {what}.", _AGAIN)
-        ) from None
-
-    def wait(self, attempt: int) -> float:
-        """Seconds until the next attempt: as asked for, else doubling, spread so that many do not come at once."""
-        if self._asked is not None:
-            return min(self._asked, _LONGEST_ASKED_WAIT_S)
-        return min(_FIRST_WAIT_S * 2.0 ** (attempt - 1), _LONGEST_WAIT_S) * random.uniform(0.5, 1.0)
 
 
 def _base(url: str, *, token: str | None, allow_http: bool) -> str:
@@ -207,7 +149,7 @@ def _status(entry: Any) -> str:
     return str(response.get("status", ""))[:3] if isinstance(response, dict) else ""
 
 
-async def _already_there(wire: _Wire, base: str, bundle: bytes, body: bytes, attempt: int) -> PushResult:
+async def _already_there(wire: Wire, base: str, bundle: bytes, body: bytes, attempt: int) -> PushResult:
     """After 412 (a condition that several resources meet): success if the report is there, as a search must show."""
     entries = orjson.loads(bundle)["entry"]
     search = next(
@@ -227,6 +169,10 @@ async def _already_there(wire: _Wire, base: str, bundle: bytes, body: bytes, att
     )
 
 
+def _unreached(broken: Broken) -> ExportError:
+    return ExportError("WET-EXPORT-CONNECT", f"The FHIR server cannot be reached: {broken.what}.", _AGAIN)
+
+
 def _refusal(status: int, body: bytes) -> ExportError:
     if status in (401, 403):
         return ExportError(
@@ -240,7 +186,7 @@ def _refusal(status: int, body: bytes) -> ExportError:
             f"No FHIR server takes transactions at this URL ({status}).",
             "Give the base URL itself; redirects are not followed.",
         )
-    if status in _RETRYABLE:
+    if status in RETRYABLE:
         return ExportError(
             "WET-EXPORT-SERVER", f"The FHIR server failed ({status}).{_issues(body)}", f"Try later. {_AGAIN}"
         )
@@ -283,8 +229,3 @@ def _json(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _seconds(text: str) -> float | None:
-    """A Retry-After in seconds; None where there is none, or a date."""
-    return float(text) if re.fullmatch(r"\d{1,6}", text.strip()) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wetread.apps.terminal import console
-from wetread.errors import InputError
+from wetread.errors import InputError, ReadingError
 
 if TYPE_CHECKING:
     from wetread.reports.model import Report
@@ -46,7 +46,7 @@ def check_folder(folder: Path) -> None:
     elif not os.access(there, os.W_OK | os.X_OK):
         why = "its rights do not allow it"
     if why is not None:
-        raise InputError("WET-INPUT-OUT", f"{folder} cannot be written ({why}).", "Name another folder with --out.")
+        raise InputError("WET-INPUT-OUT", f"{folder} cannot be written ({why}).", "Name another folder.")
 
 
 async def write_files(session: Session, folder: Path, workspace: Path | None = None) -> list[str]:
@@ -66,3 +66,19 @@ async def write_files(session: Session, folder: Path, workspace: Path | None = N
         workspace=workspace,
     )
     return [path.name for path in paths]
+
+
+def nothing_assessed(report: Report) -> ReadingError:
+    """Why a report assesses nothing. It holds what the order says all the same, and fields for a person to fill."""
+    code, message = "WET-READING-NOTHING", "Nothing could be assessed"
+    if all(evidence.tool == "study_context" for evidence in report.evidence):
+        return ReadingError(
+            code,
+            f"{message}: template {report.template} asks no tool to look at the images.",
+            "A person can fill in the report; --template names another template.",
+        )
+    return ReadingError(
+        code,
+        f"{message}: every tool failed or abstained, as the report says.",
+        "`wetread doctor` tells what is configured and reachable.",
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from wetread.apps.review_walk import record_of
 from wetread.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,24 +56,21 @@ def _told(text: str) -> Action:
     from wetread.vocabulary import Side
 
     head, *parts = (part.strip() for part in text.split(";"))
-    record: dict[str, Any] = {}
+    record: dict[str, str] = {}
     for part in filter(None, parts):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not value or name not in Communication.model_fields or name in record:
             raise _wrong("--told", _RECORD)
         record[name] = value
-    if "at" in record:
-        try:
-            at = datetime.fromisoformat(record["at"])
-        except ValueError:
-            raise _wrong("--told", _RECORD) from None
-        record["at"] = (at if at.tzinfo is not None else at.astimezone()).astimezone(UTC)
     first, _, rest = head.partition(" ")
     side = Side(first.lower()) if first.lower() in {side.value for side in Side} and rest else None
     finding = "_".join((rest if side else head).lower().split())
     if not finding or not record:
         raise _wrong("--told", _RECORD)
-    return Tell(finding=finding, side=side, record=Communication.model_validate(record))
+    try:
+        return Tell(finding=finding, side=side, record=record_of(record))
+    except InputError:
+        raise _wrong("--told", _RECORD) from None
 
 
 def _ids(option: str, texts: Iterable[str]) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from wetread.apps.terminal import note
 from wetread.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -108,14 +109,87 @@ def version_file(path: Path, version: int) -> Path:
     return path.with_name(f"report-v{version}.json")
 
 
+def reader_name(given: str | None) -> str | None:
+    """A person's name as the audit log takes it.
+
+    Raises:
+        InputError: `WET-INPUT-OPTION`, it is empty or too long.
+    """
+    from wetread.reports.plain import shown
+
+    if given is None:
+        return None
+    name = shown(given)
+    if not 1 <= len(name) <= 120:
+        raise InputError("WET-INPUT-OPTION", "--by is no name.", "Write a name of up to 120 characters.")
+    return name
+
+
+def log_delivery(
+    store: Store | None,
+    report: Report,
+    action: Literal["report.exported", "report.sent"],
+    formats: Mapping[str, int],
+    *,
+    command: str,
+    by: str | None = None,
+) -> bool:
+    """Put into the audit log that a report left the store: who, which version, in which formats; never to where.
+
+    To be called when it has left. A report that is not in the store is not logged.
+
+    Args:
+        store: The store, if there is one.
+        report: What left.
+        action: `report.exported` to files, `report.sent` to another system.
+        formats: Number of files or objects by format or protocol.
+        command: Whose doing it is where no person is named, such as `wetread export`.
+        by: The person's name, as told.
+
+    Returns:
+        Whether it stands in the log now.
+
+    Raises:
+        StoreError: it cannot be written; the report has left all the same, and to repeat is safe.
+    """
+    if store is None:
+        return False
+    try:
+        entry = store.reports.entry(report.sha256)
+    except StoreError as error:
+        if error.code == "WET-STORE-UNKNOWN":
+            return False
+        raise
+    from wetread.store.audit import Actor, AuditEvent
+
+    actor = Actor(kind="person", name=by) if by else Actor(kind="system", name=command)
+    try:
+        store.audit.record(
+            AuditEvent(actor=actor, action=action, subject=entry.id, version=entry.sha256, counts=dict(formats))
+        )
+    except StoreError as error:
+        if error.code == "WET-STORE-READONLY":
+            # whoever may only read the store may export all the same
+            note("The store cannot be written to: its audit log does not say that this report left it.", "yellow")
+            return False
+        left = "The report has left and is not in the audit log."
+        raise StoreError(error.code, f"{error.message} {left}", error.hint) from None
+    return True
+
+
 def check_store(named: str | None, settings: Settings, workspace: Path) -> None:
     """Open and close the store of a reading before anything is called, so that it does not fail after.
 
     Raises:
-        StoreError: it cannot be opened.
+        StoreError: it cannot be opened, or not be written to.
     """
-    with opened_store(named, settings, workspace, create=True):
-        return
+    with opened_store(named, settings, workspace, create=True) as store:
+        if store is not None and store.read_only:
+            raise StoreError(
+                "WET-STORE-READONLY",
+                f"The store {store.name} cannot be written to.",
+                "Check the rights of its folder, or name another with --store.",
+            )
 
 
 def keep_draft(

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from pydantic import JsonValue
 
 from wetread.agents.chat import ChatModel
 from wetread.agents.protocol import PROTOCOL
@@ -40,7 +42,6 @@ from wetread.store.journal import NO_EVENTS, Indicated, JournalEntry, Opened, Ta
 from wetread.study import Study
 from wetread.tools.base import current_call
 from wetread.tools.person import About, Decided, Proposal
-from wetread.tools.registry import person_tools
 from wetread.tools.study_context import MAX_ORDER_CHARS
 
 __all__ = ["NO", "YES", "Dialogue", "Sources"]
@@ -181,7 +182,7 @@ class Dialogue:
 
     # a turn
 
-    async def send(self, text: str) -> AsyncIterator[Event]:
+    def send(self, text: str) -> AsyncIterator[Event]:
         """Say something and follow the turn; each event is on the disk before it is given.
 
         Where the report was changed elsewhere meanwhile, that version is told first. Leaving the iteration early
@@ -192,6 +193,18 @@ class Dialogue:
             StoreError: something could not be kept: the turn was ended, and what was not kept was not told. All but a
                 report is kept with what comes next, once it can be.
         """
+        said = self._sources.scrub(text)
+        return self._follow(lambda session: session.send(said))
+
+    def call(self, tool: str, arguments: Mapping[str, JsonValue], *, said: str) -> AsyncIterator[Event]:
+        """Have one tool work for the person, and follow it; kept, told and cancelled as a turn.
+
+        Args and raises: see `Session.call`.
+        """
+        words = self._sources.scrub(said)
+        return self._follow(lambda session: session.call(tool, arguments, said=words))
+
+    async def _follow(self, work: Callable[[Session], AsyncIterator[Event]]) -> AsyncIterator[Event]:
         self._idle()
         turn = self._turn = Turn(self._heed)
         self._noticed.clear()
@@ -200,7 +213,7 @@ class Dialogue:
                 newer = await self._catch_up()
             if newer is not None:
                 yield ReportReady(report=newer)
-            turn.begin(self.session, self._sources.scrub(text))
+            turn.begin(self.session, work)
             ended = False
             while not ended:
                 told, ended = await turn.next()
@@ -397,7 +410,7 @@ class Dialogue:
             modes=sources.modes,
             workspace=sources.workspace,
             models=sources.models,
-            tools=person_tools(),
+            tools=sources.tools,
             images=images,
             state=state,
             person=self,

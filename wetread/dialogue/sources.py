@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wetread.agents.budget import Budget
 from wetread.agents.chat import ChatModel
 from wetread.session import Mode
+from wetread.tools.base import Tool
 from wetread.tools.endpoints.port import EndpointPort
+from wetread.tools.registry import person_tools
 
 if TYPE_CHECKING:
     from wetread.insight.library import CaseLibrary
@@ -31,6 +33,7 @@ class Sources:
         modes: What a reader must not overlook.
         now: The clock for what stands on the report.
         scrub: Takes what identifies the patient out of what a person types.
+        tools: Tools beside the built-in ones; by default those by which an agent reaches the person.
     """
 
     endpoints: EndpointPort
@@ -42,3 +45,4 @@ class Sources:
     modes: tuple[Mode, ...] = ()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     scrub: Callable[[str], str] = field(default=lambda text: text)
+    tools: tuple[Tool[Any], ...] = field(default_factory=person_tools)

@@ -25,10 +25,11 @@ class Turn:
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
 
-    def begin(self, session: Session, text: str) -> None:
+    def begin(self, session: Session, work: Callable[[Session], AsyncIterator[Event]]) -> None:
+        """Start work of a session, a turn or a call of a tool, and follow it."""
         self._session = session
         session.heard = lambda message: self.put(Said(message=message))
-        self._task = asyncio.create_task(self._follow(session.send(text)))
+        self._task = asyncio.create_task(self._follow(work(session)))
         self._task.add_done_callback(lambda _: self._entries.put_nowait(None))
 
     def put(self, entry: JournalEntry) -> None:

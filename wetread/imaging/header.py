@@ -55,6 +55,15 @@ _VIEW_CODES = {
 }
 
 
+_DERIVED = {
+    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation",
+    "1.2.840.10008.5.1.4.1.1.66.7": "segmentation",
+    "1.2.840.10008.5.1.4.1.1.30": "parametric map",
+    "1.2.840.10008.5.1.4.1.1.481.2": "radiotherapy dose",
+}
+"""SOP classes (PS3.4 B.5) that have rows and columns and are no picture of a patient, but of what was made of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
     """What one file's header says, without identifiers: of those, only one-way keys."""
@@ -130,6 +139,12 @@ def _read(path: Path, shown: str, identifiers: Identifiers, required: bool) -> D
             "WET-INPUT-DICOM", f"{shown} is damaged, or is no DICOM file.", "Export it again from its source."
         )
     identifiers.add_header(dataset)
+    if sop_class in _DERIVED:
+        if required:
+            raise InputError(
+                "WET-INPUT-NOTIMAGE", f"{shown} is a {_DERIVED[sop_class]}, not an image.", "Give the image itself."
+            )
+        return None
     if dataset.get("Rows") is None or dataset.get("Columns") is None:
         if required or _is_image_class(sop_class):
             raise _no_pixels(shown)
@@ -145,6 +160,8 @@ def _read(path: Path, shown: str, identifiers: Identifiers, required: bool) -> D
     acquired = next(
         (d for key in ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate") if (d := _date(dataset, key))), None
     )
+    if dataset.get("LongitudinalTemporalInformationModified") == "REMOVED":
+        acquired = None  # what dates there are stand for nothing: PS3.15 E.2
     return DicomFacts(
         modality=modality,
         body_part=_term(dataset, "BodyPartExamined"),

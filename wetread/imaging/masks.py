@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from wetread.evidence import Box
 from wetread.imaging.geometry import Mask
-from wetread.imaging.parts import parts
+from wetread.imaging.parts import in_one_column, parts
 from wetread.imaging.png import encode_mask
-from wetread.imaging.runs import PRESENT, Integers, Runs, runs_of
+from wetread.imaging.runs import PRESENT, Integers, Runs, coarsened, runs_of
 from wetread.values import Value
 
 _LABEL_SIDE = 256
@@ -62,6 +62,22 @@ def assess(
 ) -> MaskQuality:
     """Judge a mask.
 
+    Args and what they mean: as `examine`.
+    """
+    return examine(mask, pixels=pixels, smallest=smallest, largest=largest, together=together, certain=certain)[0]
+
+
+def examine(
+    mask: Mask,
+    *,
+    pixels: int | None = None,
+    smallest: float = 0.0002,
+    largest: float = 0.6,
+    together: float = 0.6,
+    certain: float = 0.65,
+) -> tuple[MaskQuality, Runs]:
+    """Judge a mask; gives also its runs, in its bounding box.
+
     Args:
         mask: (rows, columns) uint8.
         pixels: How many pixels the image has in this frame (without padding); all of the mask's where not given.
@@ -75,7 +91,7 @@ def assess(
     runs = runs_of(present)
     area, centre = runs.area, runs.centroid
     if centre is None:
-        return MaskQuality(
+        nothing = MaskQuality(
             area=0,
             fraction=0,
             components=0,
@@ -85,11 +101,12 @@ def assess(
             centroid=None,
             problems=("empty",),
         )
+        return nothing, runs
     rows, columns = present.shape
     inside = mask[top : top + rows, left : left + columns]
     total = int(np.multiply(inside, present).sum(axis=1, dtype=np.uint32).sum(dtype=np.int64))
     mean = total / area / 255
-    _, sizes = _label(present, runs)
+    _, sizes = _label(runs)
     share = float(sizes.max() / sizes.sum())
     fraction = area / whole
     problems: list[Problem] = []
@@ -101,7 +118,7 @@ def assess(
         problems.append("faint")
     if fraction > largest:
         problems.append("too large")
-    return MaskQuality(
+    quality = MaskQuality(
         area=area,
         fraction=fraction,
         components=int(sizes.size),
@@ -111,6 +128,7 @@ def assess(
         centroid=(left + centre[0], top + centre[1]),
         problems=tuple(problems),
     )
+    return quality, runs
 
 
 def largest_component(mask: Mask) -> Mask:
@@ -120,7 +138,7 @@ def largest_component(mask: Mask) -> Mask:
     if not present.any():
         return result
     runs = runs_of(present)
-    labels, sizes = _label(present, runs)
+    labels, sizes = _label(runs)
     chosen = labels == int(np.argmax(sizes))
     rows, columns = present.shape
     kept = Runs(runs.shape, runs.rows[chosen], runs.starts[chosen], runs.ends[chosen])
@@ -200,13 +218,15 @@ def _factor(rows: int, columns: int) -> int:
     return max(1, -(-max(rows, columns) // _LABEL_SIDE))
 
 
-def _label(present: NDArray[np.bool_], runs: Runs) -> tuple[Integers, Integers]:
+def _label(runs: Runs) -> tuple[Integers, Integers]:
     """The part of each run, and the area of each part in pixels.
 
     Parts are told on a grid of at most 256 x 256 (8 neighbours): a crack of a pixel in a large mask parts nothing.
     """
-    factor = _factor(*present.shape)
-    coarse = runs_of(_blocks(present, factor))
+    if in_one_column(runs):
+        return np.zeros(runs.rows.size, np.int64), np.array([runs.area])
+    factor = _factor(*runs.shape)
+    coarse = coarsened(runs, factor)
     labels = parts(coarse)
     width = coarse.shape[1]
     at = np.searchsorted(
@@ -214,16 +234,3 @@ def _label(present: NDArray[np.bool_], runs: Runs) -> tuple[Integers, Integers]:
     )
     of = labels[at - 1]
     return of, np.bincount(of, weights=runs.ends - runs.starts).astype(np.int64)
-
-
-def _blocks(present: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
-    """Whether anything is set in each block of `factor` x `factor`."""
-    rows, columns = present.shape
-    high, wide = -(-rows // factor), -(-columns // factor)
-    padded = np.zeros((high * factor, wide * factor), np.bool_)
-    padded[:rows, :columns] = present
-    lines: NDArray[np.bool_] = np.logical_or.reduce(padded.reshape(high, factor, wide * factor), axis=1)
-    any_of = lines[:, ::factor].copy()
-    for offset in range(1, factor):
-        any_of |= lines[:, offset::factor]
-    return any_of

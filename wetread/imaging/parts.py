@@ -7,6 +7,18 @@ import numpy as np
 from wetread.imaging.runs import Integers, Runs
 
 
+def in_one_column(runs: Runs) -> bool:
+    """Whether each row from the first to the last has one run, and each run touches the one before: most masks are so,
+    and of one part on any coarser grid too."""
+    rows, starts, ends = runs.rows, runs.starts, runs.ends
+    return bool(
+        rows.size
+        and (rows[1:] - rows[:-1] == 1).all()
+        and (starts[1:] <= ends[:-1]).all()
+        and (starts[:-1] <= ends[1:]).all()
+    )
+
+
 def parts(runs: Runs) -> Integers:
     """The part that each run belongs to, from 0 on in the order of their first runs. Pixels that touch, also by their
     corners, are of one part (8 neighbours)."""
@@ -25,15 +37,14 @@ def parts(runs: Runs) -> Integers:
     # Runs of one row that touch are of one part too.
     beside = np.flatnonzero((runs.rows[1:] == runs.rows[:-1]) & (runs.starts[1:] == runs.ends[:-1]))
     one, other = np.concatenate((one, beside + 1)), np.concatenate((other, beside))
-    while True:
+    while one.size:
         low, high = np.minimum(root[one], root[other]), np.maximum(root[one], root[other])
         apart = np.flatnonzero(low != high)
-        if apart.size == 0:
-            break
         one, other = one[apart], other[apart]
         np.minimum.at(root, high[apart], low[apart])
         root = _settled(root)
-    return np.unique(root, return_inverse=True)[1]
+    numbers = np.cumsum(root == np.arange(count)) - 1
+    return numbers[root]
 
 
 def _settled(root: Integers) -> Integers:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from wetread.imaging.runs import Integers, Runs, runs_of
 
-Codes = tuple[NDArray[np.int64], NDArray[np.int64]]
-
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UP = 2
+_SIZE_BITS = 5
+_SIZE = (1 << _SIZE_BITS) - 1
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -32,16 +32,34 @@ def encode_gray(array: NDArray[np.uint8]) -> bytes:
     Raises:
         ValueError: not a two-dimensional, non-empty uint8 array.
     """
-    from isal import isal_zlib
-
     if array.ndim != 2 or array.dtype != np.uint8 or array.size == 0:
         raise ValueError(f"a gray PNG is made of a uint8 (rows, columns) array, not {array.dtype} {array.shape}")
-    rows, columns = array.shape
-    filtered = np.empty((rows, columns + 1), np.uint8)
+    return _encode_bytes(array, 0)
+
+
+def encode_colour(array: NDArray[np.uint8]) -> bytes:
+    """A (rows, columns, 3) or (rows, columns, 4) uint8 array as an 8-bit RGB or RGBA PNG; as `encode_gray`.
+
+    Raises:
+        ValueError: not such an array, or an empty one.
+    """
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.dtype != np.uint8 or array.size == 0:
+        raise ValueError(
+            f"a colour PNG is made of a uint8 (rows, columns, 3 or 4) array, not {array.dtype} {array.shape}"
+        )
+    return _encode_bytes(array, 2 if array.shape[2] == 3 else 6)
+
+
+def _encode_bytes(array: NDArray[np.uint8], colour_type: int) -> bytes:
+    from isal import isal_zlib
+
+    rows, columns = array.shape[:2]
+    lines = array.reshape(rows, -1)
+    filtered = np.empty((rows, lines.shape[1] + 1), np.uint8)
     filtered[:, 0] = _UP
-    filtered[0, 1:] = array[0]
-    np.subtract(array[1:], array[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
+    filtered[0, 1:] = lines[0]
+    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", columns, rows, 8, colour_type, 0, 0, 0)
     return b"".join(
         (
             _SIGNATURE,
@@ -78,7 +96,7 @@ def encode_runs(runs: Runs) -> bytes:
         raise ValueError(f"a mask PNG is made of pixels, and {rows} x {columns} has none")
     starts, values = _filtered(runs)
     size = rows * _stride(columns)
-    lengths = np.diff(starts, append=size)
+    lengths = np.concatenate((starts[1:], (size,))) - starts
     stream = b"\x78\x01" + _deflate_runs(values, lengths) + struct.pack(">I", _adler32(starts, lengths, values, size))
     header = struct.pack(">IIBBBBB", columns, rows, 1, 0, 0, 0, 0)
     return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", stream), _chunk(b"IEND", b"")))
@@ -98,20 +116,42 @@ def _filtered(runs: Runs) -> tuple[Integers, Integers]:
     """
     rows, columns = runs.shape
     stride = _stride(columns)
-    size = rows * stride
+    # As it is without a pixel: each row's filter type, then zeros.
+    starts, values = np.empty(2 * rows, np.int64), np.zeros(2 * rows, np.int64)
+    starts[::2] = np.arange(0, rows * stride, stride)
+    starts[1::2] = starts[::2] + 1
+    values[::2] = _UP
+    if runs.rows.size == 0:
+        return starts, values
+    # Nothing changes outside the mask's own rows and bytes but each row's filter type, and what the filter takes from
+    # the row below them; two rows, since a run that ends with its row ends at the type of the next.
+    top, bottom = int(runs.rows[0]), min(int(runs.rows[-1]) + 3, rows)
+    left = max(1 + (int(runs.starts.min()) >> 3), 2)
+    right = min(3 + (int(runs.ends.max()) >> 3), stride)
+    wide = 2 + right - left  # a row's type and first byte, and the mask's bytes
     pixels = np.concatenate((runs.starts, runs.ends))
-    at = np.concatenate((runs.rows, runs.rows)) * stride + 1 + (pixels >> 3)
-    gain = 255 >> (pixels & 7)
-    gain[runs.starts.size :] *= -1
-    rest = np.repeat((255, -255), runs.starts.size) - gain
+    byte = 1 + (pixels >> 3)
+    at = (np.concatenate((runs.rows, runs.rows)) - top) * wide + np.where(byte < 2, byte, byte - left + 2)
+    gain = (255 >> (pixels & 7)).astype(np.uint8)
+    rest = 255 - gain
+    gain[runs.starts.size :] = -gain[runs.starts.size :]
+    rest[runs.starts.size :] = -rest[runs.starts.size :]
+    size = (bottom - top) * wide
+    # What ends with the last row of the picture goes on behind it.
     steps = np.zeros(size + 2, np.uint8)
-    np.add.at(steps, np.concatenate((at, at + 1)), np.concatenate((gain, rest)).astype(np.uint8))
+    np.add.at(steps, np.concatenate((at, at + 1)), np.concatenate((gain, rest)))
     filtered = steps[:size].copy()
-    filtered[stride:] -= steps[: size - stride]
-    filtered[::stride] += _UP
-    filtered[1::stride] -= _UP
-    starts = np.flatnonzero(filtered != 0)
-    return starts, np.cumsum(filtered[starts], dtype=np.uint8).astype(np.int64)
+    filtered[wide:] -= steps[: size - wide]
+    filtered[::wide] += _UP
+    filtered[1::wide] -= _UP
+    places = np.flatnonzero(filtered)
+    row = places // wide
+    inner = places + row * (stride - wide) + top * stride + (places - row * wide >= 2) * (left - 2)
+    bytes_of = np.cumsum(filtered[places], dtype=np.uint8)
+    return (
+        np.concatenate((starts[: 2 * top], inner, starts[2 * bottom :])),
+        np.concatenate((values[: 2 * top], bytes_of, values[2 * bottom :])),
+    )
 
 
 def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -> int:
@@ -119,7 +159,7 @@ def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -
     base = 65521
     some = np.flatnonzero(values)  # most of a mask is nothing
     starts, lengths, values = starts[some], lengths[some], values[some]
-    first = (1 + int((values * lengths % base).sum())) % base
+    first = (1 + int(values @ lengths)) % base
     # A byte counts once for itself and once for each that follows it.
     weights = lengths * (size - starts) - lengths * (lengths - 1) // 2
     second = (size + int((weights % base * values).sum())) % base
@@ -129,21 +169,23 @@ def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -
 def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
     """One final block of literals, and of matches at distance 1 for what repeats."""
     literals, matches = _literal_codes(), _match_codes()
-    full, rest = np.divmod(lengths - 1, 258)
+    full = (lengths - 1) // 258
+    rest = lengths - 1 - full * 258
     # Every run: its byte; full matches; then one shorter match, or one or two literals more.
-    matched = rest >= 3
-    counts = 1 + full + np.where(matched, 1, rest)
+    short = rest >= 3
+    counts = 1 + full + np.where(short, 1, rest)
     last = np.cumsum(counts)
-    codes, sizes = np.repeat(literals[0][values], counts), np.repeat(literals[1][values], counts)
-    ends = last[matched] - 1
-    codes[ends], sizes[ends] = matches[0][rest[matched]], matches[1][rest[matched]]
+    codes = np.repeat(literals[values], counts)
+    matched = np.flatnonzero(short)
+    codes[last[matched] - 1] = matches[rest[matched]]
     long = np.flatnonzero(full)
     if long.size:
         repeats = full[long]
         places = np.arange(int(repeats.sum())) + np.repeat(
             (last - counts + 1)[long] - np.cumsum(repeats) + repeats, repeats
         )
-        codes[places], sizes[places] = matches[0][258], matches[1][258]
+        codes[places] = matches[258]
+    codes, sizes = codes >> _SIZE_BITS, codes & _SIZE
     # Block header: final, fixed code (3 bits, 0b011); block end: seven zeros.
     stops = 3 + np.cumsum(sizes)
     begins = stops - sizes
@@ -151,10 +193,11 @@ def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
     words = np.zeros((bits + 63) // 64 + 1, np.uint64)
     words[0] = 3
     word, shift = begins >> 6, (begins & 63).astype(np.uint64)
-    # No two codes share a bit, so that adding sets them. A code that does not fit goes on in the next word.
+    # No two codes share a bit, so that adding sets them. What is left of a word's last code goes on in the next.
     unsigned = codes.astype(np.uint64)
     np.add.at(words, word, unsigned << shift)
-    np.add.at(words, word + 1, unsigned >> np.uint64(1) >> (np.uint64(63) - shift))
+    ends = np.flatnonzero(np.concatenate((word[1:] != word[:-1], (True,))))
+    np.add.at(words, word[ends] + 1, unsigned[ends] >> np.uint64(1) >> (np.uint64(63) - shift[ends]))
     return words.astype("<u8").tobytes()[: (bits + 7) // 8]
 
 
@@ -175,25 +218,24 @@ def _symbol(symbol: int) -> tuple[int, int]:
 
 
 @cache
-def _literal_codes() -> Codes:
-    pairs = np.array([_symbol(value) for value in range(256)], np.int64)
-    return pairs[:, 0], pairs[:, 1]
+def _literal_codes() -> Integers:
+    """By byte: its code and, in the lowest bits, the code's size."""
+    return np.array([code << _SIZE_BITS | size for code, size in map(_symbol, range(256))], np.int64)
 
 
 @cache
-def _match_codes() -> Codes:
-    """By length, 0 to 258: the length's symbol, its extra bits, and five zeros for distance 1."""
-    codes, sizes = np.zeros(259, np.int64), np.zeros(259, np.int64)
+def _match_codes() -> Integers:
+    """By length, 0 to 258, as `_literal_codes`: the length's symbol, its extra bits, and five zeros for distance 1."""
+    codes = np.zeros(259, np.int64)
     symbol, length = 257, 3
     while length < 258:
         extra = max(0, (symbol - 261) // 4)
         code, size = _symbol(symbol)
         for offset in range(2**extra):
             if length + offset < 258:
-                codes[length + offset] = code | offset << size
-                sizes[length + offset] = size + extra + 5
+                codes[length + offset] = (code | offset << size) << _SIZE_BITS | size + extra + 5
         length += 2**extra
         symbol += 1
     code, size = _symbol(285)
-    codes[258], sizes[258] = code, size + 5
-    return codes, sizes
+    codes[258] = code << _SIZE_BITS | size + 5
+    return codes

@@ -84,7 +84,45 @@ def runs_of(present: NDArray[np.bool_]) -> Runs:
     return Runs((rows, columns), row, starts, changes[1::2] - row * (columns + 1))
 
 
-def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
+def coarsened(runs: Runs, factor: int) -> Runs:
+    """The runs of the picture in which each block of `factor` x `factor` pixels is one, set where any of them is."""
+    if factor == 1 or runs.rows.size == 0:
+        return Runs((-(-runs.shape[0] // factor), -(-runs.shape[1] // factor)), runs.rows, runs.starts, runs.ends)
+    rows, columns = -(-runs.shape[0] // factor), -(-runs.shape[1] // factor)
+    line = runs.rows // factor * (columns + 1)  # a place after each row keeps the runs of two rows apart
+    begins, ends = line + runs.starts // factor, line + (runs.ends - 1) // factor + 1
+    order = np.argsort(begins, kind="stable")
+    begins, ends = begins[order], np.maximum.accumulate(ends[order])
+    apart = np.flatnonzero(begins[1:] > ends[:-1])
+    begins, ends = begins[np.concatenate(([0], apart + 1))], ends[np.concatenate((apart, [-1]))]
+    row, start = np.divmod(begins, columns + 1)
+    return Runs((rows, columns), row, start, ends - row * (columns + 1))
+
+
+def outline_cells(runs: Runs) -> tuple[Integers, Integers]:
+    """Row and column of each cell that an outline goes through, in order.
+
+    Cells lie between the centres of four pixels, one row and one column fewer than there are pixels; the outline goes
+    through those whose corners are not all alike. The first and the last column of the picture must be empty.
+    """
+    rows = np.concatenate((runs.rows, runs.rows))
+    edges = np.concatenate((runs.starts, runs.ends))
+    # A row of cells lies between two rows of pixels. From an edge of either to the next they differ, to the next they
+    # are alike, and so on.
+    line = runs.shape[1] + 1
+    below, above = rows < runs.shape[0] - 1, rows > 0
+    places = np.concatenate(((rows * line + edges)[below], ((rows - 1) * line + edges)[above]))
+    places.sort()
+    first, last = places[::2] - 1, places[1::2] - 1
+    first[1:] += places[2::2] == places[1:-1:2]  # where two such stretches meet, the cell between them counts once
+    counts = last - first + 1
+    stops = np.cumsum(counts)
+    cells = np.arange(int(counts.sum())) + np.repeat(first - stops + counts, counts)
+    row = cells // line
+    return row, cells - row * line
+
+
+def to_image(mask: Mask, frame: Frame, box: Box | None = None, inside: Runs | None = None) -> Runs:
     """A mask in the frame of a prepared picture, as runs in the image.
 
     An image pixel is in it where the mask, interpolated linearly between its pixel centres, is at least 128 at that
@@ -95,6 +133,7 @@ def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
         mask: (rows, columns) uint8 in the prepared picture.
         frame: From that picture to the image.
         box: One in the prepared picture, edges between pixels, that holds all of the mask; looked for where not given.
+        inside: The mask's runs in that box, where they are known already.
 
     Raises:
         ValueError: a mask of another shape or type.
@@ -105,27 +144,24 @@ def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
     part = mask[content.top : content.top + content.rows, content.left : content.left + content.columns]
     window, top, left = _window(part, content, box)
     high, wide = window.shape
-    # Cells lie between four pixel centres. The outline goes through those whose corners are not all alike.
-    inside = window >= PRESENT
-    across, down = inside[:, 1:] != inside[:, :-1], inside[1:] != inside[:-1]
-    mixed = across[1:] | across[:-1]
-    mixed |= down[:, 1:]
-    mixed |= down[:, :-1]
-    cells = np.flatnonzero(mixed)
-    cell_rows = cells // (wide - 1)
+    if inside is None or inside.shape != (high - 2, wide - 2):
+        shown = runs_of(window >= PRESENT)
+    else:
+        shown = _framed(inside, above=top < 0, below=top + high > content.rows)
+    cell_rows, cell_columns = outline_cells(shown)
 
     # The image rows whose centres lie in each row of cells. The centre of row t is at ((2t + 1) * m - n) / 2n between
     # the centres of the m content rows, for n source rows: cell and remainder.
     m, n = content.rows, source.rows
     cell, into = np.divmod((2 * np.arange(n) + 1) * m - n, 2 * n)
     bounds = np.searchsorted(cell, np.arange(top, top + high))
-    firsts, counts = bounds[:-1], np.diff(bounds)
+    firsts, counts = bounds[:-1], bounds[1:] - bounds[:-1]
     repeats = counts[cell_rows]
     last = np.cumsum(repeats)
-    of = np.repeat(np.arange(cells.size), repeats)
+    of = np.repeat(np.arange(cell_rows.size), repeats)
     y = cell_rows[of]
     rows = np.arange(of.size) + (firsts[cell_rows] - last + repeats)[of]
-    corner = cells[of] + y
+    corner = (cell_rows * wide + cell_columns)[of]
 
     # The mask on that row, times 2n, at the left and at the right edge of the cell.
     below = into[rows]
@@ -157,6 +193,20 @@ def to_image(mask: Mask, frame: Frame, box: Box | None = None) -> Runs:
         starts[some] + source.left,
         ends[some] + source.left,
     )
+
+
+def _framed(runs: Runs, *, above: bool, below: bool) -> Runs:
+    """The runs with a pixel around them, of nothing, or above and below of what the row there has."""
+    rows, columns = runs.shape
+    first, last = runs.rows == 0, runs.rows == rows - 1
+    take = np.arange(runs.rows.size)
+    take = np.concatenate((take[first] if above else take[:0], take, take[last] if below else take[:0]))
+    lines = runs.rows[take] + 1
+    if above:
+        lines[: np.count_nonzero(first)] = 0
+    if below:
+        lines[lines.size - np.count_nonzero(last) :] = rows + 1
+    return Runs((rows + 2, columns + 2), lines, runs.starts[take] + 1, runs.ends[take] + 1)
 
 
 def _window(part: Mask, content: Rectangle, box: Box | None) -> tuple[Mask, int, int]:

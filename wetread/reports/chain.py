@@ -12,7 +12,6 @@ from wetread.evidence import Evidence, Measurement, Observation, Reason, Status
 from wetread.reports.grounding import Support, is_normal, support
 from wetread.reports.language import lexicon, system_of
 from wetread.reports.model import Claim, Report, Statement
-from wetread.reports.pointing import sides_meet
 from wetread.values import Value
 from wetread.vocabulary import Origin
 
@@ -95,13 +94,13 @@ def evidence_chain(report: Report | None, evidence: Iterable[Evidence], id: str)
 def bears_on(observation: Observation, claims: Sequence[Claim]) -> bool:
     """Whether an observation speaks of what one of the claims is about, for it or against it.
 
-    The same finding or a kind of it, at a side that can be the same; of "normal", whatever is said of that system.
+    The same finding or a kind of it, on whichever side; of "normal", whatever is said of that system.
     """
     return any(_bears(observation, claim) for claim in claims)
 
 
 def _bears(observation: Observation, claim: Claim) -> bool:
-    if observation.finding is None or not sides_meet(observation.side, claim.side):
+    if observation.finding is None:
         return False
     if claim.finding is None or is_normal(claim.finding) or is_normal(observation.finding):
         system = system_of(claim)

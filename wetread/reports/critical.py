@@ -92,9 +92,10 @@ class CriticalList(Value):
 
     def match(self, claim: Claim, text: str) -> CriticalRule | None:
         """The rule by which a claim says that something of the list is, or may be, there; None where it does not."""
-        if claim.assertion not in (Assertion.PRESENT, Assertion.UNCERTAIN):
+        if claim.finding is None or claim.assertion not in (Assertion.PRESENT, Assertion.UNCERTAIN):
             return None
-        return next((rule for rule in self.add if rule.applies(claim, text)), None)
+        kinds = lexicon().broader(claim.finding)
+        return next((rule for rule in self.add if rule.finding in kinds and rule.applies(claim, text)), None)
 
 
 def critical_list(workspace: Path | None = None) -> CriticalList:

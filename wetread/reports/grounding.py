@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 from wetread.evidence import Evidence, Observation
@@ -13,6 +14,7 @@ from wetread.vocabulary import Assertion, Side
 
 Support = Literal["grounded", "contradicted", "ungrounded"]
 
+_OPPOSABLE = (Assertion.PRESENT, Assertion.ABSENT)
 _NORMAL_KINDS = frozenset({"normal", "normal_variant"})
 
 
@@ -28,10 +30,11 @@ def opposing(claim: Claim, evidence: Evidence) -> Observation | None:
     are a kind of it, at every place if it names no side, else on that side alone. "Normal" is opposed by something
     abnormal that is present in the same system. "Uncertain" opposes nothing.
     """
-    if evidence.status != "ok" or claim.finding is None:
+    if evidence.status != "ok" or claim.finding is None or claim.assertion not in _OPPOSABLE:
         return None
-    if any(_agrees(claim, observation) for observation in evidence.observations):
-        return None
+    for observation in evidence.observations:
+        if observation.assertion is claim.assertion and _agrees(claim, observation):
+            return None
     return next((observation for observation in evidence.observations if _opposes(claim, observation)), None)
 
 
@@ -68,8 +71,12 @@ def figures(
 
 def is_normal(finding: str) -> bool:
     """Whether a finding's presence is nothing abnormal: normal, or a normal variant."""
-    entry = lexicon().findings.get(finding)
-    return entry is not None and entry.kind in _NORMAL_KINDS
+    return finding in _normal_findings()
+
+
+@cache
+def _normal_findings() -> frozenset[str]:
+    return frozenset(key for key, entry in lexicon().findings.items() if entry.kind in _NORMAL_KINDS)
 
 
 def _agrees(claim: Claim, observation: Observation) -> bool:

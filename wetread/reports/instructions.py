@@ -53,5 +53,5 @@ _HINTS = (
 def instructions(text: str) -> Iterator[tuple[int, int]]:
     """Where a text reads like an instruction to a system: offsets of each place."""
     low = text.lower()
-    if any(hint in low for hint in _HINTS) or _AI.search(text) is not None:
+    if any(map(low.__contains__, _HINTS)) or _AI.search(text) is not None:
         yield from (match.span() for match in _ORDERS.finditer(text))

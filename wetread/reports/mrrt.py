@@ -61,20 +61,21 @@ def _head(template: ReportTemplate, today: date) -> Iterator[str]:
     yield "      <top-level-flag>true</top-level-flag>"
     yield "      <status>ACTIVE</status>"
     meaning = "Diagnostic imaging study" if template.loinc == "18748-4" else template.title
-    yield f"      <term>{_code(meaning, template.loinc, 'LOINC')}</term>"
+    yield f"      <term>{code_element(meaning, template.loinc, 'LOINC')}</term>"
     for modality in template.modalities:
-        yield f"      <term>{_code(modality, modality, 'DCM')}</term>"
+        yield f"      <term>{code_element(modality, modality, 'DCM')}</term>"
     yield "      <coded_content>"
     yield "        <coding_schemes>"
     for name, designator in SCHEMES.items():
         yield f'          <coding_scheme name="{name}" designator="{designator}"></coding_scheme>'
     yield "        </coding_schemes>"
     for id, meaning, value, scheme in _codes(template):
-        yield f'        <entry ORIGTXT="{escape(id)}"><term>{_code(meaning, value, scheme)}</term></entry>'
+        yield f'        <entry ORIGTXT="{escape(id)}"><term>{code_element(meaning, value, scheme)}</term></entry>'
     yield from ("      </coded_content>", "    </template_attributes>", "  </script>", "</head>")
 
 
-def _code(meaning: str, value: str, scheme: str) -> str:
+def code_element(meaning: str, value: str, scheme: str) -> str:
+    """The `code` element of a term."""
     return f'<code meaning="{escape(meaning)}" value="{escape(value)}" scheme="{scheme}"></code>'
 
 

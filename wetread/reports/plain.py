@@ -39,7 +39,9 @@ def plain(text: str) -> str:
 
 def sentence(text: str) -> str:
     """`plain`, without a leading bullet or number: renderings number on their own."""
-    return _BULLET.sub("", plain(text))
+    line = plain(text)
+    bullet = _BULLET.match(line)
+    return line[bullet.end() :] if bullet else line
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:

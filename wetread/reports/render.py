@@ -76,7 +76,7 @@ def write_report(
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
-            "WET-INPUT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder with --out."
+            "WET-INPUT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder."
         ) from None
     return paths
 

@@ -147,7 +147,7 @@ def _fields(report: Report) -> RenderableType:
             (shown(field.shown), ""), (" " if field.value else "", ""), (shown(field_note(field)), "italic dim")
         )
         for id in field.evidence:
-            text.append(f" [{shown(id)}]", "cyan")
+            text.append(f" [{shown(id)}]", "bold cyan")
         grid.add_row(Text(shown(field.title), "dim"), _stack([text, *map(_issue, field_issues(report, field))]))
     return grid
 
@@ -182,7 +182,7 @@ def _statement(report: Report, statement: Statement) -> Text:
         text.append(printable(piece.text), f"underline {_SEVERITIES[piece.severity]}" if piece.severity else "")
     for id in statement.evidence:
         text.append("\u00a0" if id != statement.evidence[0] else " ")
-        text.append(f"[{shown(id)}]" if id in known else f"[{shown(id)}?]", "cyan" if id in known else "red")
+        text.append(f"[{shown(id)}]" if id in known else f"[{shown(id)}?]", "bold cyan" if id in known else "red")
     if by := written_by(report, statement.id):
         text.append(f" ({shown(by)})", "italic green")
     return text

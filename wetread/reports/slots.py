@@ -32,6 +32,8 @@ def fill(text: str, get: Callable[[str], Evidence | None]) -> Filled:
 
     A unit that the text repeats behind its slot is dropped.
     """
+    if "{" not in text:
+        return Filled(text, (), ())
     taken: list[Measurement] = []
     cited: list[str] = []
     parts: list[str] = []

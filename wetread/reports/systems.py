@@ -40,9 +40,10 @@ def system_findings(
     One that says normal, or that something abnormal is absent, makes it normal only if the statement cites evidence
     that came to an outcome, the claims are not limited to one side, and all that the system rules out is absent.
     """
-    speaking = [statement for statement in others if _claims_for(statement, spec.key, own_system=False)]
     said = [(statement, _claims_for(statement, spec.key, own_system=True)) for statement in own]
-    said += [(statement, _claims_for(statement, spec.key, own_system=False)) for statement in speaking]
+    said += [
+        (statement, claims) for statement in others if (claims := _claims_for(statement, spec.key, own_system=False))
+    ]
     fields: dict[str, Any] = {
         "system": spec.key,
         "title": spec.title,

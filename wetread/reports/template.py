@@ -7,7 +7,7 @@ takes precedence. Sections and LOINC codes: DICOM CID 7001.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -198,12 +198,17 @@ def load_template(name: str, workspace: Path | None = None) -> ReportTemplate:
     Raises:
         ConfigError: WET-CONFIG-TEMPLATE (unknown name), WET-CONFIG-YAML (a mistake, with file and line).
     """
-    path = template_folder(name, workspace) / "template.yaml"
-    template = _load(path, path.stat().st_mtime_ns)
+    template = _as_written(name, workspace)
     critical = critical_list(workspace)
     if "critical" in template.model_fields_set:
         critical = critical.changed(template.critical)
     return template.model_copy(update={"critical": critical})
+
+
+def _as_written(name: str, workspace: Path | None) -> ReportTemplate:
+    """A template as its file has it, with its changes of the critical list and not yet the list."""
+    path = _file(template_folder(name, workspace))
+    return _load(path, path.stat().st_mtime_ns)
 
 
 def choose_template(study: Study, workspace: Path | None = None) -> str:
@@ -218,8 +223,9 @@ def choose_template(study: Study, workspace: Path | None = None) -> str:
     """
     fitting: list[ReportTemplate] = []
     lacking: list[tuple[str, str]] = []
+    critical_list(workspace)  # a mistake in it is told here, as it would be of the template chosen
     for name in sorted(template_names(workspace), key=lambda name: (name != DEFAULT, name)):
-        template = load_template(name, workspace)
+        template = _as_written(name, workspace)
         others = [image for image in study.current if not _is_for(template, image)]
         if len(others) == len(study.current):
             continue
@@ -323,6 +329,7 @@ def _kind(view: View) -> str:
     return "frontal" if view.is_frontal else view.value
 
 
+@lru_cache(maxsize=1024)
 def _key(text: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
@@ -342,6 +349,11 @@ def _in(root: Path) -> dict[str, Path]:
 @cache
 def _built_in() -> dict[str, Path]:
     return _in(_roots(None)[0])
+
+
+@lru_cache(maxsize=256)
+def _file(folder: Path) -> Path:
+    return folder / "template.yaml"
 
 
 @cache

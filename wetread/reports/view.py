@@ -19,6 +19,7 @@ from wetread.reports.model import (
     Statement,
     SystemFindings,
 )
+from wetread.study import StudyImage
 from wetread.vocabulary import Assertion, Side
 
 STATUS_WORDS = {"normal": "Normal", "abnormal": "Finding", "not_assessed": "Not assessed"}
@@ -198,7 +199,7 @@ def layer_tints(drawn: Iterable[Mark]) -> dict[str, int]:
     return {FINDINGS: 0} | {layer: 1 + place % (len(TINTS) - 1) for place, layer in enumerate(layers)}
 
 
-def image_title(image: ReportImage) -> str:
+def image_title(image: ReportImage | StudyImage) -> str:
     """`image_1 · PA · current`, as a person reads it."""
     view = "view not known" if image.view == "unknown" else image.view
     when = "prior" if image.role == "prior" else "current"

@@ -101,14 +101,15 @@ def to_terminal(diff: ReportDiff) -> RenderableType:
             else f"{one.what} {one.where}".replace(f"{one.what} {one.what}", one.what)
         )
         head = Text.assemble((shown(label), "bold"), (f"\n{shown(one.place)}" if one.place else "", "dim"))
-        body = _marked(one.runs)
+        body = marked(one.runs)
         who = f" by {one.by}" if one.by else ""
         body.append(f"\n{one.change}{shown(who) and ' ' + shown(who)}", "dim")
         grid.add_row(head, body)
     return Group(grid)
 
 
-def _marked(runs: Sequence[Run]) -> Text:
+def marked(runs: Sequence[Run]) -> Text:
+    """Runs as one text: what went in red with `[-...-]`, what came in green with `{+...+}`."""
     from rich.text import Text
 
     text = Text()

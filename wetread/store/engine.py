@@ -27,6 +27,8 @@ _LOCK = 0x77657472
 _FULL = "No space is left where the store is."
 _SQLITE = {
     "SQLITE_FULL": ("WET-STORE-FULL", _FULL, "Make room and repeat; nothing was half-written."),
+    # the index of the log, which is made beside the file, found no room
+    "SQLITE_IOERR_SHMSIZE": ("WET-STORE-FULL", _FULL, "Make room and repeat; nothing was half-written."),
     "SQLITE_READONLY": ("WET-STORE-READONLY", "The store cannot be written to.", "Check the rights of its folder."),
     "SQLITE_CANTOPEN": ("WET-STORE-OPEN", "The store cannot be opened.", "Check the path and its rights."),
     "SQLITE_PERM": ("WET-STORE-OPEN", "The store cannot be opened.", "Check the path and its rights."),

@@ -34,6 +34,7 @@ class Store:
         self._database = database
         self.name = database.name
         """Where it is, to be shown to people."""
+        self.read_only = database.read_only
         self.reports = Reports(database)
         self.sessions = Sessions(database)
         self.artifacts = ArtifactShelf(database, artifacts)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from wetread.apps.pictures.views import View
     from wetread.config import Settings
+    from wetread.dialogue.costs import Tally
     from wetread.dialogue.dialogue import Dialogue
+    from wetread.events import Event
     from wetread.store import Store
+    from wetread.study import Study
 
 
 class Screen(Protocol):
@@ -22,8 +26,20 @@ class Screen(Protocol):
         """Show something for good: it scrolls up with what came before. From any thread."""
         ...
 
-    def picture(self, pixels: object, caption: str) -> None:
-        """Show an image (uint8, rows x columns x 3) with a caption. From any thread."""
+    async def picture(self, make: Callable[[tuple[int, int]], View]) -> None:
+        """Show a picture with its caption; the caption alone where pictures are not shown.
+
+        Args:
+            make: Makes it for a width and height, nought by nought for the caption alone. Blocks: called in a thread.
+        """
+        ...
+
+    def images(self, how: str | None = None) -> str:
+        """How pictures are shown, after setting it where `how` is given.
+
+        Raises:
+            InputError: there is no such way.
+        """
         ...
 
     async def ask(self, question: str, *, options: Sequence[str] = (), initial: str = "") -> str | None:
@@ -35,6 +51,39 @@ class Screen(Protocol):
             initial: What stands in the input line already, to be changed.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFiles:
+    """A study as a person named it, so that it can be read again."""
+
+    paths: tuple[str, ...]
+    view: str | None = None
+    indication: str | None = None
+    history: str | None = None
+    prior: tuple[str, ...] = ()
+    prior_report: str | None = None
+
+    def read(self) -> Study:
+        """Read it; blocks.
+
+        Raises:
+            InputError: something of it cannot be used.
+        """
+        from wetread.study_reading import read_study
+
+        return read_study(
+            self.paths,
+            view=self.view,
+            indication=self.indication,
+            history=self.history,
+            prior=self.prior,
+            prior_report=self.prior_report,
+        )
+
+    def with_prior(self, *, images: Sequence[str] = (), report: str | None = None) -> StudyFiles:
+        """The same with images of an earlier study, or its report, beside what there is."""
+        return replace(self, prior=(*self.prior, *images), prior_report=report or self.prior_report)
 
 
 @dataclass(slots=True)
@@ -49,7 +98,11 @@ class Desk:
         begin: Opens a conversation about other studies; closes the one there is.
         resume: Goes on with a kept one, by id or the last one for None.
         send: Says something to the agent, as if it were typed.
+        follow: Shows events as those of a turn, while they come and for good; may be cancelled as a turn.
         leave: Ends the chat.
+        files: The study as it was named; None where nobody named one.
+        reader: Who reads, for this and the next conversation.
+        tally: What the conversation has cost; None where nobody counts, and then the journal is counted.
         watchers: Told after a command changed what footer and panel show.
     """
 
@@ -60,9 +113,13 @@ class Desk:
     begin: Callable[[Sequence[str]], Awaitable[None]]
     resume: Callable[[str | None], Awaitable[None]]
     send: Callable[[str], None]
+    follow: Callable[[AsyncIterator[Event]], Awaitable[None]]
     leave: Callable[[], None]
     dialogue: Dialogue | None = None
     simulated: bool = False
+    files: StudyFiles | None = None
+    reader: str | None = None
+    tally: Tally | None = None
     watchers: list[Callable[[], None]] = field(default_factory=list)
 
     def changed(self) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check
-from wetread.reports.checks.document import Document
+from wetread.reports.checks.document import Document, Hints
 from wetread.reports.model import Issue
 
 _SNOMED = re.compile(
@@ -15,6 +15,8 @@ _SNOMED = re.compile(
 )
 _LOINC = re.compile(r"\bLOINC(?: (?:codes?|number))?(?: is)? ?[:#=|]? ?(?P<code>\d{1,7}-\d)\b", re.IGNORECASE)
 _RADLEX = re.compile(r"\bRadLex(?: (?:codes?|id))? ?[:#=|]? ?(?P<code>(?:RID)?\w{2,10})\b", re.IGNORECASE)
+_LOINC_CODE = re.compile(r"\d{1,7}-\d")
+_HINTS = Hints(parts=("snomed", "sct", "loinc", "radlex"))
 _RID = re.compile(r"RID\d{1,6}", re.IGNORECASE)
 
 _MULTIPLY = (
@@ -49,6 +51,8 @@ def mod10_holds(code: str) -> bool:
 def wrong_code(doc: Document) -> Iterator[Issue]:
     """COD-1: a code with a wrong check digit, or one that its system cannot have."""
     for line in doc.passages:
+        if not line.may_hold(_HINTS):
+            continue
         for form, holds, system in ((_SNOMED, verhoeff_holds, "SNOMED CT"), (_LOINC, mod10_holds, "LOINC")):
             for match in form.finditer(line.text):
                 if not holds(match["code"]):
@@ -60,7 +64,7 @@ def wrong_code(doc: Document) -> Iterator[Issue]:
                 yield line.issue("COD-1", "error", message, match.start("code"), match.end("code"))
     if doc.report is not None:
         for section in doc.report.sections:
-            if not re.fullmatch(r"\d{1,7}-\d", section.loinc) or not mod10_holds(section.loinc):
+            if not _LOINC_CODE.fullmatch(section.loinc) or not mod10_holds(section.loinc):
                 message = f"The section {section.title} carries {section.loinc[:12]}, which is no code of LOINC."
                 yield Issue(code="COD-1", severity="error", message=message, where=section.name)
 

@@ -29,6 +29,8 @@ _NARROWED = re.compile(
     re.IGNORECASE,
 )
 """Words that narrow the item before which they stand."""
+_CLAUSE, _ITEM = re.compile(r"[.;:]"), re.compile(r",|\bor\b|\band\b")
+_ITEM_OR_CLAUSE = re.compile(r"[.;:,]|\bor\b|\band\b")
 _THERE = re.compile(r"\b(?:that side|this side|same side|ipsilateral\w*|contralateral\w*|here|there$)\b", re.IGNORECASE)
 _SOFT_WORDS = """
     focal lobar confluent definite obvious frank overt gross discernible appreciable visible radiographic clear
@@ -140,9 +142,9 @@ def _narrowed(line: Line, claim: Claim) -> bool:
     """Whether a denial denies only a part: a large one, a new one, another one, or change and not presence."""
     if claim.change is not None or set(claim.qualifiers) - _SOFT or says(_THERE, line.text):
         return True
-    before = re.split(r"[.;:]", line.text[max(0, claim.start - 80) : claim.start])[-1]
-    item = re.split(r",|\bor\b|\band\b", before)[-1]
-    after = re.split(r"[.;:,]|\bor\b|\band\b", line.text[claim.end : claim.end + 30])[0]
+    before = _CLAUSE.split(line.text[max(0, claim.start - 80) : claim.start])[-1]
+    item = _ITEM.split(before)[-1]
+    after = _ITEM_OR_CLAUSE.split(line.text[claim.end : claim.end + 30], 1)[0]
     return bool(_NARROWED_ALL.search(before) or _NARROWED.search(item) or _NARROWED.search(after))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from wetread.reports.checks.base import Check, says
-from wetread.reports.checks.document import Document, Line
+from wetread.reports.checks.document import Document, Hints, Line
 from wetread.reports.model import Issue, Severity
 
 _AGE = re.compile(
@@ -32,6 +32,12 @@ _MAN = re.compile(
     r"\b(?:m[ae]n|male|gentleman|boy|he|(?<!bundle of )his|prostat\w+|testic\w+|orchi(?:d)?ectomy|vasectomy)\b",
     re.IGNORECASE,
 )
+_WORDS_WOMAN, _WORDS_MAN = "woman women female lady girl she hers mrs gravid", "man men male gentleman boy he his"
+_HINTS_WOMAN = Hints(
+    frozenset(_WORDS_WOMAN.split()),
+    ("pregnan", "partum", "breast", "endometri", "hysterectomy", "ovarian", "uterine", "cervical", "menopaus"),
+)
+_HINTS_MAN = Hints(frozenset(_WORDS_MAN.split()), ("prostat", "testic", "orchi", "vasectomy"))
 _OTHERS = re.compile(
     r"\b(?:mother|father|wife|husband|son|daughter|sister|brother|partner|family|parent|carer|dr)\b", re.IGNORECASE
 )
@@ -109,7 +115,9 @@ def _sexes(doc: Document) -> Iterator[Issue]:
 
 def _said(line: Line) -> Iterator[_Said]:
     found: list[_Said] = []
-    for sex, words, pronoun in (("F", _WOMAN, _SHE), ("M", _MAN, _HE)):
+    for sex, words, pronoun, hints in (("F", _WOMAN, _SHE, _HINTS_WOMAN), ("M", _MAN, _HE, _HINTS_MAN)):
+        if not line.may_hold(hints):
+            continue
         for match in words.finditer(line.text):
             # in a sentence on a communication "he" may be the doctor
             if pronoun.fullmatch(match[0]) and says(_TOLD, line.text):

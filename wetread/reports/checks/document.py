@@ -5,6 +5,7 @@ A drafted `Report` and a plain clinical text are both turned into a `Document`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +29,8 @@ BOTH = "findings and impression"
 _SHOWN = frozenset({Assertion.PRESENT, Assertion.UNCERTAIN})
 _NONE = ("", "none", "none available", "not given", "not available", "nil", "n/a", "na", "unavailable", "-")
 _NONE_WORDS = ("none", "no ", "nil", "not available", "not given", "n/a", "unavailable", "without comparison")
+
+_WORDS = re.compile(r"\w+")
 
 known_claims = lru_cache(maxsize=8192)(claims)
 """`claims`, remembered: reports repeat their sentences."""
@@ -56,6 +59,19 @@ class Order:
     prior_dates: tuple[date, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What stands in every text of ASCII letters in which a pattern finds something: one of these at least.
+
+    Attributes:
+        words: Whole words in lower case, separated from others by what is no letter, digit or underscore.
+        parts: Parts of words, and signs, in lower case.
+    """
+
+    words: frozenset[str] = frozenset()
+    parts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Line:
     """A sentence of a clinical text, or a statement of a drafted report.
@@ -78,6 +94,21 @@ class Line:
     def claims(self) -> tuple[Claim, ...]:
         """What it asserts. Offsets are into `text`."""
         return self.statement.claims if self.statement is not None else known_claims(self.text)
+
+    @cached_property
+    def _lower(self) -> tuple[str, frozenset[str]] | None:
+        """The text and its words in lower case; None with letters beyond ASCII, which patterns may take for others."""
+        if not self.text.isascii():
+            return None
+        lower = self.text.lower()
+        return lower, frozenset(_WORDS.findall(lower))
+
+    def may_hold(self, hints: Hints) -> bool:
+        """Whether a pattern can find anything here. Most lines hold none of its words, and are spared the pattern."""
+        if self._lower is None:
+            return True
+        lower, words = self._lower
+        return not hints.words.isdisjoint(words) or any(map(lower.__contains__, hints.parts))
 
     def issue(
         self,

@@ -140,9 +140,11 @@ def region_missing(doc: Document) -> Iterator[Issue]:
 
 
 def _supported(region: Region, among: Sequence[Region]) -> bool:
+    if region.mask is not None or region.box is not None:
+        for one in among:
+            if one is region:
+                return True
     here = [one for one in among if one.image == region.image]
-    if any(one is region for one in here) and (region.mask is not None or region.box is not None):
-        return True
     if region.mask is not None and any(one.mask == region.mask for one in here):
         return True
     if region.box is None:

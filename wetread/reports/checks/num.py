@@ -15,8 +15,9 @@ from wetread.reports.checks.base import Check
 from wetread.reports.checks.document import Document, Line
 from wetread.reports.checks.kin import related
 from wetread.reports.grounding import cited
-from wetread.reports.model import Issue, Severity
+from wetread.reports.model import Issue, Severity, Statement
 
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(
     r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\d-)(?<![A-Za-z]\d\d-)(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>\s?-?\s?(?i:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|ml|cc|cm²|cm2|mm²|mm2|cm³|cm3|%|percent)(?!\w))?"
     r"(?![\w]|[.,]\d)"
@@ -97,9 +98,12 @@ def _not_in_ledger(doc: Document) -> Iterator[Issue]:
         statement = line.statement
         if statement is None:
             continue
+        numbers = _numbers(line.text)
+        if not numbers:
+            continue
         spans = [(match.start(), match.end()) for match in _LEVEL.finditer(line.text)]
         known = _known(cited(statement, doc.ledger))
-        for found in _numbers(line.text):
+        for found in numbers:
             if any(start <= found.start < end for start, end in spans) or _among(found, known):
                 continue
             shown = line.text[found.start : found.end]
@@ -172,10 +176,13 @@ def _distinct(found: Iterable[_Found]) -> list[_Found]:
 def unit_differs(doc: Document) -> Iterator[Issue]:
     """NUM-2: the very number of the findings, or of the evidence, with another unit: 12 cm for 12 mm."""
     given = _distinct(_lengths(doc.findings, earlier=True))
+    cites: Statement | None = None
     for line in doc.spoken if doc.drafted else doc.impression:
-        if line.statement is not None:
-            given = _known(cited(line.statement, doc.ledger))
-        for found in _lengths((line,), earlier=True):
+        cites = line.statement or cites
+        lengths = _lengths((line,), earlier=True)
+        if lengths and cites is not None:
+            given = _known(cited(cites, doc.ledger))
+        for found in lengths:
             if not _among(found, given) and (other := _swapped(found, given)) is not None:
                 whose = "the evidence gives" if doc.drafted else "the findings give"
                 message = f"{line.text[found.start : found.end]}, and {whose} {found.number} {other.unit}."
@@ -185,6 +192,8 @@ def unit_differs(doc: Document) -> Iterator[Issue]:
 def number_impossible(doc: Document) -> Iterator[Issue]:
     """NUM-3: a measure that no chest can have: a cardiothoracic ratio of one or more, a length beyond 60 cm."""
     for line in doc.spoken:
+        if _DIGIT.search(line.text) is None:
+            continue
         for match in _RATIO.finditer(line.text):
             value = Decimal(match["number"])
             if match["percent"]:
@@ -239,6 +248,8 @@ def _swapped(found: _Found, given: Iterable[_Found]) -> _Found | None:
 @lru_cache(maxsize=2048)
 def _numbers(text: str) -> tuple[_Found, ...]:
     """The numbers of a text, read once: each check asks for those of every line and of all the evidence behind it."""
+    if _DIGIT.search(text) is None:
+        return ()
     found: list[_Found] = []
     for match in reversed(list(_NUMBER.finditer(text))):
         unit = (match["unit"] or "").strip(" -").lower().replace("²", "2").replace("³", "3").replace("percent", "%")

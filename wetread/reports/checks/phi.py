@@ -10,19 +10,24 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check
-from wetread.reports.checks.document import Document
+from wetread.reports.checks.document import Document, Hints
 from wetread.reports.model import Issue, Severity
 
 _BLANK = r"(?!_{2,}|X{3,}|\[)"
 _NAME = r"[A-Z][a-z'’-]+|[A-Z]{2,}(?:['’-][A-Z]+)?"
-_DIGIT, _AT = re.compile(r"\d"), re.compile("@")
-_NAMED, _TITLED = re.compile("name", re.IGNORECASE), re.compile("M[RrSsIi]")
+_SIGNS = {
+    "digit": re.compile(r"\d"),
+    "at": re.compile("@"),
+    "named": re.compile("name", re.IGNORECASE),
+    "titled": re.compile("M[RrSsIi]"),
+}
+_HINTS = Hints(frozenset({"mr", "mrs", "ms", "miss"}), (*"0123456789", "@", "name"))
 # what it is, how grave, what must be there at all (most sentences have it not, and are spared the form), the form
-_FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
+_FORMS: tuple[tuple[str, Severity, str, re.Pattern[str]], ...] = (
     (
         "a patient's name",
         "error",
-        _NAMED,
+        "named",
         re.compile(
             rf"\b(?i:patient(?:['’]s)? name|name of (?:the )?patient|pt name"
             rf"|name) ?[:=] ?{_BLANK}(?:{_NAME})(?:[, ]{{1,2}}(?:{_NAME}))?"
@@ -31,7 +36,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "a person's name",
         "error",
-        _TITLED,
+        "titled",
         re.compile(
             r"\b(?:Mr|Mrs|Ms|Miss)\.? (?!Brain|Chest|Spine|Imaging)[A-Z][a-z'’-]+(?: [A-Z][a-z'’-]+)?"
             r"|\b(?:MRS|MISS)\.? (?!_)[A-Z'’-]{2,}(?: [A-Z'’-]{2,}(?= (?:WAS|IS|HAS|ATTENDED|PRESENTED)\b))?"
@@ -42,7 +47,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "a record number",
         "error",
-        _DIGIT,
+        "digit",
         re.compile(
             r"\b(?:MRN|medical record(?: number| no\.?)?|hospital (?:number|no\.?)|patient (?:id|number|no\.?)"
             r"|record number|case number"
@@ -54,13 +59,13 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "an NHS number",
         "error",
-        _DIGIT,
+        "digit",
         re.compile(r"\bNHS(?: (?:number|no\.?))? ?[:#]? ?\d{3}[ -]?\d{3}[ -]?\d{4}\b", re.IGNORECASE),
     ),
     (
         "a social security number",
         "error",
-        _DIGIT,
+        "digit",
         re.compile(
             r"\b(?:SSN|social security(?: number)?) ?[:#]? ?\d{3}-?\d{2}-?\d{4}\b|\b\d{3}-\d{2}-\d{4}\b", re.IGNORECASE
         ),
@@ -68,18 +73,18 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "a date of birth",
         "error",
-        _DIGIT,
+        "digit",
         re.compile(
             rf"\b(?:DOB|D\.O\.B\.?|date of birth|birth ?date"
             rf"|born(?: on)?) ?[:=]? ?{_BLANK}\d{{1,4}}[ /.-][\dA-Za-z]{{1,9}}[ /.,-]{{1,2}}\d{{2,4}}\b",
             re.IGNORECASE,
         ),
     ),
-    ("an e-mail address", "error", _AT, re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\b")),
+    ("an e-mail address", "error", "at", re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\b")),
     (
         "a telephone number",
         "warning",
-        _DIGIT,
+        "digit",
         re.compile(
             r"\b(?:phone|tel|telephone|mobile|contact|call(?: back)?|fax)(?: number| no\.?)?\.? ?[:#]? ?(?:at )?"
             r"\+?\(?\d{2,4}\)?[ .-]?\d{3,4}[ .-]?\d{3,4}\b|(?<![\d.-])\(?\d{3}\)?[ -]\d{3}-\d{4}\b",
@@ -89,7 +94,7 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "an address",
         "warning",
-        _DIGIT,
+        "digit",
         re.compile(
             r"\b(?i:address|lives at|resides at) ?:? ?\d{1,5} [A-Z][a-z]+"
             r"|\b\d{1,5} [A-Z][a-z]+(?: [A-Z][a-z]+)? (?:Street|Road|Avenue|Lane|Drive|Close|Crescent|Boulevard)\b"
@@ -101,9 +106,12 @@ _FORMS: tuple[tuple[str, Severity, re.Pattern[str], re.Pattern[str]], ...] = (
 def identifier(doc: Document) -> Iterator[Issue]:
     """PHI-1: what reads like an identifier of a person. The message does not repeat it."""
     for line in doc.passages:
+        if not line.may_hold(_HINTS):
+            continue
+        signs = {name for name, sign in _SIGNS.items() if sign.search(line.text)}
         taken: set[int] = set()
         for what, severity, sign, form in _FORMS:
-            if sign.search(line.text) is None:
+            if sign not in signs:
                 continue
             for match in form.finditer(line.text):
                 if not taken.isdisjoint(range(*match.span())):

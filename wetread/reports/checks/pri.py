@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from wetread.reports.checks.base import Check
 from wetread.reports.checks.dates import dates
-from wetread.reports.checks.document import Document, Line
+from wetread.reports.checks.document import Document, Hints, Line
 from wetread.reports.model import Issue, Severity
 
 # "increased" and "decreased" are left to the parsed claims: "increased density" compares with nothing earlier
@@ -23,6 +23,11 @@ _CUES = re.compile(
     r"|new(?:ly)?|worsening|improving|improved|worsened)\b",
     re.IGNORECASE,
 )
+_HINT_WORDS = """
+    interval intervally unchanged stable stably again compared comparison prior previous earlier last recent than before
+    new newly worsening improving improved worsened resolved progressed regressed increased decreased enlarged developed
+"""
+_HINTS = Hints(frozenset(_HINT_WORDS.split()), ("redemonstrat",))
 _DENIED = re.compile(
     r"\b(?:no|without|none|not)\b[^.;]{0,40}\b(?:available|comparison|prior|previous|earlier)\b", re.IGNORECASE
 )
@@ -75,8 +80,10 @@ def change_without_prior(doc: Document) -> Iterator[Issue]:
     for line in doc.spoken:
         statement = line.statement
         changed = [(claim.start, claim.end) for claim in line.claims if claim.change is not None]
-        other = {place for match in _OF_PATIENT.finditer(line.text) for place in range(*match.span())}
-        spans = [match.span() for match in _CUES.finditer(line.text) if match.start() not in other]
+        spans = [match.span() for match in _CUES.finditer(line.text)] if line.may_hold(_HINTS) else []
+        if spans:
+            other = {place for match in _OF_PATIENT.finditer(line.text) for place in range(*match.span())}
+            spans = [span for span in spans if span[0] not in other]
         if spans and not changed and _DENIED.search(line.text):
             continue
         if statement is None and _TO_COME.search(line.text):

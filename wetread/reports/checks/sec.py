@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from wetread.reports.checks.base import Check
-from wetread.reports.checks.document import BOTH, Document, Line
+from wetread.reports.checks.document import BOTH, Document, Hints, Line
 from wetread.reports.model import Issue, Report, Severity
 from wetread.reports.slots import NOT_MEASURED
 
@@ -20,6 +20,7 @@ _PLACEHOLDER = re.compile(
     + r"|"
     r"\{[^{}]{0,80}\}|\b(?:TBD|TODO)\b"
 )
+_HINTS = Hints(parts=("[", "<", "{", "___", "xxx", "***", "tbd", "todo"))
 _RULE = 5
 _LEGITIMATE = frozenset({"[removed]", "[cut]", "[date]", "[name]", "[deidentified]", "[redacted]", "<data>"})
 _NAMING = re.compile(
@@ -109,7 +110,7 @@ def placeholder_left(doc: Document) -> Iterator[Issue]:
     """
     told: set[str] = set()
     for line in doc.passages:
-        if doc.drafted and line.statement is None:
+        if (doc.drafted and line.statement is None) or not line.may_hold(_HINTS):
             continue
         for match in _PLACEHOLDER.finditer(line.text):
             if match[0].lower() in _LEGITIMATE or _is_rule(line.text, match):

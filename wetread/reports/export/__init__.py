@@ -113,6 +113,7 @@ FORMATS: dict[str, Format] = {
         Format("json", "plain_files", "the report object itself", function="to_json"),
         Format("md", "plain_files", "Markdown", function="to_md"),
         Format("html", "plain_files", "one self-contained page", function="to_html"),
+        Format("mrrt", "mrrt", "IHE MRRT: HTML5 instance of the template, filled"),
         Format("fhir", "fhir", "FHIR R4B transaction Bundle", extra="fhir"),
         Format("hl7v2", "hl7v2", "HL7 v2.5.1 ORU^R01 message", extra="hl7"),
         Format("dicom-sr", "dicom_sr", "DICOM structured reports: findings (TID 1500) and narrative", extra="dicom"),
@@ -210,6 +211,6 @@ def write_files(files: Iterable[ExportedFile], folder: Path) -> list[Path]:
                 part.unlink(missing_ok=True)
     except OSError as error:
         raise ExportError(
-            "WET-EXPORT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder with --out."
+            "WET-EXPORT-OUT", f"{folder} cannot be written ({error.strerror}).", "Name another folder."
         ) from None
     return [path for _, path, _ in ready]

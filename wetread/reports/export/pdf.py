@@ -5,8 +5,12 @@ WeasyPrint draws it. Nothing is fetched: only `data:` URLs are opened, no file a
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import re
+import warnings
+from functools import partial
 from importlib import resources
 
 from PIL import ImageFile
@@ -19,9 +23,14 @@ from wetread.reports.view import TINTS
 
 _CUT_OFF_PICTURES = ImageFile.LOAD_TRUNCATED_IMAGES
 try:
-    from weasyprint import HTML
-    from weasyprint.logger import LOGGER
-    from weasyprint.urls import URLFetcher
+    # Without Pango it prints a page of advice on stdout. Without HarfBuzz's subsetter, a package of its own, it
+    # warns that a later version will want it; fontTools does the same for this one.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "HarfBuzz-Subset", DeprecationWarning)
+        from weasyprint import HTML
+        from weasyprint.logger import LOGGER
+        from weasyprint.pdf import fonts
+        from weasyprint.urls import URLFetcher
 except OSError as error:
     raise ExportError(
         "WET-EXPORT-PANGO",
@@ -33,6 +42,8 @@ except OSError as error:
 ImageFile.LOAD_TRUNCATED_IMAGES = _CUT_OFF_PICTURES
 # It warns of each property that is meant for a screen.
 LOGGER.setLevel(logging.ERROR)
+# Where fontTools makes the subsets, they would carry the time at which they were made.
+fonts.TTFont = partial(fonts.TTFont, recalcTimestamp=False)
 
 VARIANT = "pdf/a-2a"
 

@@ -73,12 +73,16 @@ def system_of(of: Claim | str | None) -> str | None:
 
     A finding that can lie anywhere follows its claim's anatomy; `normal` always does.
     """
-    known = lexicon()
     if of is None or isinstance(of, str):
-        finding = known.findings.get(of or "")
-        return finding.system if finding else None
-    finding = known.findings.get(of.finding or "")
-    if finding is not None and finding.system is not None:
-        return finding.system
-    anatomy = known.anatomies.get(of.anatomy or "")
-    return anatomy.system if anatomy else None
+        return _system(of or "", "")
+    return _system(of.finding or "", of.anatomy or "")
+
+
+@lru_cache(maxsize=4096)
+def _system(finding: str, anatomy: str) -> str | None:
+    known = lexicon()
+    found = known.findings.get(finding)
+    if found is not None and found.system is not None:
+        return found.system
+    site = known.anatomies.get(anatomy)
+    return site.system if site is not None else None

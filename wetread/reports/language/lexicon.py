@@ -80,7 +80,16 @@ class Lexicon(Value):
 
     def related(self, one: str, other: str) -> bool:
         """Whether two findings are the same or one is a kind of the other."""
-        return one in self.broader(other) or other in self.broader(one)
+        return one == other or other in self._kin.get(one, ())
+
+    @cached_property
+    def _kin(self) -> dict[str, set[str]]:
+        kin: dict[str, set[str]] = {}
+        for finding, kinds in self._chains.items():
+            kin.setdefault(finding, set()).update(kinds)
+            for broader in kinds:
+                kin.setdefault(broader, set()).add(finding)
+        return kin
 
 
 @cache

@@ -113,7 +113,8 @@ def tokens(text: str) -> list[Token]:
 _ABBREVIATIONS = frozenset(
     ("dr", "mr", "mrs", "ms", "no", "vs", "approx", "e.g", "i.e", "fig", "resp", "st", "ca", "cf", "incl", "excl")
 )  # fmt: skip
-_BREAK = re.compile(r"(?<=\S)[.!?](?=[\s\"')\]]|$)|\n|(?<=[A-Za-z])\.(?=[A-Z][a-z])")
+# the sign first, and then what must stand before and behind it: the other way round each letter would be looked at
+_BREAK = re.compile(r"[.!?\n](?:(?<=\n)|(?<=\S[.!?])(?=[\s\"')\]]|$)|(?<=[A-Za-z]\.)(?=[A-Z][a-z]))")
 _LEAD = re.compile(r"[ \t\r\n]*(?:(?:[-*•]+|\(?\d{1,2}[.)])[ \t]+)?[ \t\r\n]*")
 _ITEM = re.compile(r"(?:[-*•]|\(?\d{1,2}[.)])\s")
 _NARROWEST, _WIDEST = 55, 140
@@ -138,7 +139,8 @@ def sentences(text: str) -> list[tuple[int, int, str]]:
             continue
         _add(found, text, begin, at if sign == "\n" else match.end())
         begin = match.end()
-    _add(found, text, begin, len(text))
+    if begin < len(text):
+        _add(found, text, begin, len(text))
     return found
 
 
@@ -147,8 +149,9 @@ def _add(found: list[tuple[int, int, str]], text: str, start: int, end: int) -> 
     start = lead.end() if lead else start
     while end > start and text[end - 1].isspace():
         end -= 1
-    if any(character.isalnum() for character in text[start:end]):
-        found.append((start, end, text[start:end]))
+    sentence = text[start:end]
+    if sentence[:1].isalnum() or any(character.isalnum() for character in sentence):
+        found.append((start, end, sentence))
 
 
 def _width(text: str) -> int:

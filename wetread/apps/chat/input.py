@@ -1,0 +1,115 @@
+"""What is typed: completion, history without identifiers, and long pastes that stand as one word."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input, create_input
+
+from wetread.errors import WetreadError
+
+if TYPE_CHECKING:
+    from wetread.apps.chat.desk import Desk
+    from wetread.apps.pictures import Chosen
+
+LONG_PASTE = 800
+"""Characters from which a paste stands as one word in the input line."""
+LONG_PASTE_LINES = 8
+MAX_HISTORY_LINE = 4000
+_PASTED = re.compile(r"\[pasted text #(\d+), \d+ lines?\]")
+
+
+class ChatCompleter(Completer):
+    """Completes commands and what may follow them; silent until there is something to complete from.
+
+    Args:
+        desk: Gives what commands work with, or None.
+    """
+
+    def __init__(self, desk: Callable[[], Desk | None]) -> None:
+        self._desk = desk
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        text, desk = document.text_before_cursor, self._desk()
+        if desk is None or not text.startswith("/") or "\n" in text:
+            return
+        from wetread.apps.chat.commands import completions
+
+        # while somebody types, a store that is busy or a folder that is gone is nothing to speak of
+        with contextlib.suppress(WetreadError, OSError):
+            for found in completions(text, desk):
+                yield Completion(found.text, start_position=-found.replaces, display_meta=found.meta)
+
+
+class Pastes:
+    """Long pasted texts, each shown as a word and put in its place when the line is entered."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def short(self, text: str) -> str:
+        """What to put into the input line for a pasted text."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.count("\n") + 1
+        if len(text) < LONG_PASTE and lines < LONG_PASTE_LINES:
+            return text
+        self._texts.append(text)
+        return f"[pasted text #{len(self._texts)}, {lines} line{'s' if lines > 1 else ''}]"
+
+    def whole(self, text: str) -> str:
+        """A line with the pasted texts in it."""
+
+        def put(match: re.Match[str]) -> str:
+            number = int(match[1])
+            return self._texts[number - 1] if 0 < number <= len(self._texts) else match[0]
+
+        return _PASTED.sub(put, text)
+
+
+class PrivateHistory(FileHistory):
+    """A history that only its owner can read, without overlong lines and without what identifies the patient."""
+
+    scrub: Callable[[str], str] = staticmethod(lambda text: text)
+
+    def store_string(self, string: str) -> None:
+        if len(string) > MAX_HISTORY_LINE:
+            return
+        try:
+            super().store_string(self.scrub(string))
+        except OSError:
+            return  # a history that cannot be written is no reason to lose the line
+
+
+def open_history(workspace: Path) -> History:
+    """The history of a workspace's chats; in memory where its file cannot be made."""
+    path = workspace / ".wetread" / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return PrivateHistory(str(path))
+
+
+def strained(chosen: Chosen) -> Input:
+    """The terminal's input without late answers to what it was asked; what was typed meanwhile comes first."""
+    source = create_input()
+    reader = getattr(source, "stdin_reader", None)
+    if reader is None:
+        return source
+    read, ahead = reader.read, [chosen.typed.decode("utf-8", "replace")]
+
+    def strain(count: int = 1024) -> str:
+        first = ahead.pop() if ahead else ""
+        return first + chosen.strainer(str(read(count)))
+
+    reader.read = strain
+    return source

@@ -1,0 +1,126 @@
+"""From a study in the spool to its report: drafted, kept, sent; then the study is done with, or set aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wetread.apps.output import nothing_assessed, write_files
+from wetread.apps.pacs.destination import Destination
+from wetread.apps.pacs.results import objects_of
+from wetread.apps.pacs.spool import ReadyStudy, Spool
+from wetread.apps.stores import keep_draft
+from wetread.apps.wiring import open_session
+from wetread.config import Settings
+from wetread.errors import WetreadError
+from wetread.events import Event
+from wetread.reports.export import Source
+from wetread.session import Session
+from wetread.study_reading import read_study
+
+PAUSE_S = 0.2
+"""How often the spool is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How studies are drafted, and what becomes of reports.
+
+    Attributes:
+        settings, workspace: As for every command.
+        simulated, template: As for `wetread read`.
+        out: Folder in which each report gets one of its own.
+        store: The store, as a command names it.
+        send_to: Where results go.
+        keep: Whether a study's files are kept once it is drafted.
+    """
+
+    settings: Settings
+    workspace: Path
+    simulated: bool
+    template: str | None
+    out: Path
+    store: str | None
+    send_to: Destination | None
+    keep: bool
+
+
+async def work(spool: Spool, orders: Orders, tell: Callable[[str], None]) -> None:
+    """Draft one study after the other, until cancelled. A study that is cancelled stays in the spool, complete."""
+    while True:
+        for name in await asyncio.to_thread(spool.complete):
+            tell(f"{name}: complete.")
+        study = await asyncio.to_thread(spool.next)
+        if study is None:
+            await asyncio.sleep(PAUSE_S)
+        else:
+            await _handle(study, spool, orders, tell)
+
+
+async def _handle(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable[[str], None]) -> None:
+    tell(f"{study.name}: drafting, {study.instances} instance{'s' if study.instances != 1 else ''}.")
+    try:
+        await _draft(study, spool, orders, tell)
+    except WetreadError as error:
+        why = error.line()  # names files by their folder in the spool, which identifies nobody
+    except Exception as error:  # one study must not end the node; the text of the unforeseen may say what it must not
+        why = f"WET-FAULT: a fault of wetread itself ({type(error).__name__})."
+    else:
+        return
+    there = spool.failed(study)
+    tell(f"{study.name}: {why} Its files are in {there}; `wetread read` takes that folder.")
+
+
+async def _draft(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable[[str], None]) -> None:
+    """Draft one study, and do with the report what is ordered.
+
+    Raises:
+        WetreadError: one of these failed.
+    """
+    read = await asyncio.to_thread(read_study, study.folder)
+    async with open_session(
+        read, orders.settings, simulated=orders.simulated, template=orders.template, workspace=orders.workspace
+    ) as session:
+        await session.images.load()
+        happened = [event async for event in session.send("Draft the report.")]
+        # a report that is there is brought to where it belongs: cut off here, the next start would draft another one
+        finishing = asyncio.create_task(_finish(session, happened, study, spool, orders, tell))
+        try:
+            await asyncio.shield(finishing)
+        except asyncio.CancelledError:
+            await finishing
+            raise
+
+
+async def _finish(
+    session: Session,
+    happened: Sequence[Event],
+    study: ReadyStudy,
+    spool: Spool,
+    orders: Orders,
+    tell: Callable[[str], None],
+) -> None:
+    """Write, keep and send the report of a study; then the study is done with."""
+    report = session.result()
+    folder = orders.out / study.name
+    await write_files(session, folder, orders.workspace)
+    done = [f"drafted, written to {folder}"]
+    kept = await asyncio.to_thread(keep_draft, orders.store, orders.settings, orders.workspace, session, happened)
+    if kept:
+        done.append(f"kept as {kept}")
+    if all(system.status == "not_assessed" for system in report.findings):
+        raise nothing_assessed(report)
+    if orders.send_to is not None:
+        done.append(await asyncio.to_thread(_send, session, study, orders, orders.send_to))
+    await asyncio.to_thread(spool.drafted, study, keep=orders.keep)
+    tell(f"{study.name}: {', '.join(done)}.")
+
+
+def _send(session: Session, study: ReadyStudy, orders: Orders, to: Destination) -> str:
+    source = Source(session.study, session.images, session.artifacts, study.folder, orders.workspace)
+    objects, _ = objects_of(session.result(), source)
+    result = to.send(objects, orders.settings.dicomweb)
+    result.check()
+    return f"{len(result.objects)} objects stored at {result.to}"

@@ -117,8 +117,10 @@ class Crew:
         """All tools by name, whoever may call them."""
         return self._toolbox.tools
 
-    async def call(self, use: ToolUse) -> ToolAnswer:
+    async def call(self, use: ToolUse, meter: Meter) -> ToolAnswer:
         """Answer a call of the person who reads. Raises nothing but cancellation."""
+        self._meter = meter
+        meter.prices = self._prices
         return await self._toolbox.call(use.name, use.arguments, agent=READER, call_id=use.id)
 
     def recall(self, answers: Iterable[ToolAnswer]) -> None:

@@ -28,7 +28,7 @@ from wetread.config import load_settings
 from wetread.dialogue.answers import _key
 from wetread.dialogue.dialogue import Dialogue, Sources
 from wetread.dialogue.kept import read_kept
-from wetread.events import EVENTS, ReportReady, TextDelta, ToolFinished
+from wetread.events import EVENTS, QuestionAsked, ReportReady, TextDelta, ToolFinished
 from wetread.review import Edit
 from wetread.session import warm
 from wetread.store import Store
@@ -111,6 +111,9 @@ async def live(base: str, place: Path, study: Study, id: str | None, life: int, 
             for text in ("Read this.", "Read it again."):
                 async for event in dialogue.send(text):
                     _say(out, {"event": EVENTS.dump_python(event, mode="json")})
+                    if isinstance(event, QuestionAsked):
+                        await asyncio.sleep(0.02)
+                        dialogue.answer("Cough.")
                 report = dialogue.report
                 first = next((one.id for one in report.statements()), None) if report else None
                 if first is not None:

@@ -14,7 +14,7 @@ from PIL import Image
 from wetread.agents.chat import ChatModel, ChatRequest
 from wetread.dialogue.answers import _key
 from wetread.dialogue.dialogue import Dialogue, Sources
-from wetread.events import Event, TurnEnded
+from wetread.events import Event, QuestionAsked, TurnEnded
 from wetread.messages import ChatMessage
 from wetread.store import Store
 from wetread.study import Study
@@ -121,8 +121,12 @@ async def resume(old: Dialogue | str, study: Study, used: Sources, store: Store,
 
 
 async def say(dialogue: Dialogue, text: str = "Read this.") -> list[Event]:
-    """A whole turn; afterwards nothing of it is left."""
-    events = [event async for event in dialogue.send(text)]
+    """A whole turn, questions skipped; afterwards nothing of it is left."""
+    events = []
+    async for event in dialogue.send(text):
+        events.append(event)
+        if isinstance(event, QuestionAsked):
+            dialogue.answer(None)
     assert not others()
     return events
 

@@ -311,6 +311,34 @@ async def test_one_thing_at_a_time(study: Study, kept: Store, tmp_path: Path) ->
     assert caught.value.code == "WET-READING-CLOSED"
 
 
+async def test_a_tool_that_a_person_called_is_cancelled(study: Study, kept: Store, tmp_path: Path) -> None:
+    endpoints = Counted()
+    endpoints.hang = {"medimageinsight"}
+    look = {"findings": ["nodule"]}
+    async with await begin(study, sources(ScriptedModel(script(["Yes."])), endpoints), kept, tmp_path) as dialogue:
+
+        async def ask() -> list[Event]:
+            return [event async for event in dialogue.call("classify", look, said="Any nodule?")]
+
+        for steps in (0, 1, 2, 50):
+            listener = asyncio.create_task(ask())
+            for _ in range(steps + 1):
+                await asyncio.sleep(0)
+            if steps == 50:
+                await asyncio.wait_for(endpoints.reached.wait(), 10)
+            dialogue.cancel()
+            events = await asyncio.wait_for(listener, 10)
+            assert not others()
+            well_formed(dialogue.session.transcript)
+        assert [one.status for one in of(events, ToolFinished)] == ["cancelled"]
+        endpoints.hang = set()
+        assert [one.status for one in of(await ask(), ToolFinished)] == ["ok"]
+        assert ended(await say(dialogue, "So?")).text == "Yes."
+        transcript = dialogue.session.transcript
+    async with await resume(dialogue, study, sources(), kept, tmp_path) as again:
+        assert again.session.transcript == transcript
+
+
 async def test_a_draft_that_was_accepted_is_kept_when_the_rest_is_cancelled(
     study: Study, kept: Store, tmp_path: Path
 ) -> None:
@@ -457,12 +485,15 @@ async def test_no_room_in_the_store_ends_the_turn_and_loses_nothing_told(
 ) -> None:
     endpoints = Counted()
     append = kept.sessions.append
-    full = False
+    full: bool | None = None
 
-    def write(*args: Any, **options: Any) -> int:
+    def write(session: str, entries: Any, **options: Any) -> int:
+        nonlocal full
+        if full is None and any(isinstance(one, ToolFinished) for one in entries):
+            full = True
         if full:
             raise StoreError("WET-STORE-FULL", "No space is left.")
-        return append(*args, **options)
+        return append(session, entries, **options)
 
     monkeypatch.setattr(kept.sessions, "append", write)
     model = ScriptedModel(script(lambda request: LOOK if request.messages[-1].role == "user" else SUBMIT))
@@ -470,8 +501,7 @@ async def test_no_room_in_the_store_ends_the_turn_and_loses_nothing_told(
         told: list[Event] = []
         with pytest.raises(StoreError, match="No space"):
             async for event in dialogue.send("Read."):
-                told.append(event)
-                full = full or isinstance(event, ToolStarted)
+                told.append(event)  # noqa: PERF401 - what came before the error counts
         assert not others() and not dialogue.busy
         assert dialogue.report is None and dialogue.session.report is None
         assert kept.sessions.events(dialogue.id) == [one for one in told if not isinstance(one, TextDelta)]

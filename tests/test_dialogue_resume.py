@@ -259,6 +259,9 @@ def test_a_result_that_has_no_message_yet_stands_behind_its_use(kept: Store) -> 
         Said(message=ChatMessage(role="user", text="Go on.")),
         Said(message=ChatMessage(role="assistant", tool_uses=(ToolUse(id="d", name="segment", arguments="{}"),))),
         finished("d", answer='"d"'),
+        Said(message=ChatMessage(role="user", text="Measure.")),
+        Said(message=ChatMessage(role="assistant", tool_uses=(ToolUse(id="reader_8", name="m", arguments="{}"),))),
+        finished("reader_8", agent="reader", answer='"r"'),
     ]
     kept.sessions.append(id, entries, number=1)
     transcript = read_kept(kept, id).state.transcript
@@ -273,6 +276,9 @@ def test_a_result_that_has_no_message_yet_stands_behind_its_use(kept: Store) -> 
         ("user", None, "Go on."),
         ("assistant", None, ""),
         ("tool", "d", '"d"'),
+        ("user", None, "Measure."),
+        ("assistant", None, ""),
+        ("tool", "reader_8", '"r"'),
     ]
 
 

@@ -334,6 +334,12 @@ class Session:
             await self._end(self._turn)
         await self._crew.aclose()
 
+    def _begin(self) -> None:
+        """From here on the work can be cancelled; it ends at once where it was before."""
+        self._began = True
+        if self._stopped:
+            raise asyncio.CancelledError
+
     async def _end(self, turn: asyncio.Task[None]) -> None:
         """Cancel a turn that still runs, and wait until nothing of it is left."""
         if not turn.done():
@@ -363,9 +369,7 @@ class Session:
         pixels = asyncio.create_task(self._prepare()) if self._turns == 1 else None
         deadline = self._deadline = asyncio.timeout(self.budget.wall_s)
         try:
-            self._began = True
-            if self._stopped:
-                raise asyncio.CancelledError
+            self._begin()
             try:
                 async with deadline:
                     await asyncio.sleep(0)  # the pixels are begun before what is loaded at the first use
@@ -420,10 +424,13 @@ class Session:
     async def _call(self, tool: str, arguments: Mapping[str, JsonValue], said: str) -> None:
         record: list[ChatMessage] = _Record(self.heard)
         use = ToolUse(id=f"reader_{len(self._transcript)}", name=tool, arguments=orjson.dumps(dict(arguments)).decode())
+        self._meter = Meter(self.budget)
         try:
+            self._begin()
+            await warm()
             record.append(ChatMessage(role="user", text=said))
             record.append(ChatMessage(role="assistant", tool_uses=(use,)))
-            answer = await self._crew.call(use)
+            answer = await self._crew.call(use, self._meter)
             record.append(ChatMessage(role="tool", text=answer.text, tool_use_id=use.id, failed=answer.failed))
         finally:
             self._transcript += repaired(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wetread.agents.crew import READER
 from wetread.agents.protocol_answers import SUBMIT, data_of
 from wetread.agents.spec import ORCHESTRATOR
 from wetread.agents.transcript import repaired, without_results
@@ -113,7 +114,7 @@ def _transcript(entries: Sequence[JournalEntry], finished: Sequence[ToolFinished
             role="tool", text=one.answer, tool_use_id=one.call, failed=one.status in ("failed", "refused")
         )
         for one in finished
-        if one.agent == ORCHESTRATOR and one.answer and one.call not in answered
+        if one.agent in (ORCHESTRATOR, READER) and one.answer and one.call not in answered
     }
     return without_results(repaired(_with_late(said, late)), _lost_drafts(entries))
 

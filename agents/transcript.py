@@ -5,7 +5,7 @@ Chat APIs reject a tool use without its result, which is what a cancelled turn l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import orjson
 
@@ -40,6 +40,16 @@ def repaired(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
         pending.update(dict.fromkeys(use.id for use in message.tool_uses))
     settle()
     return tuple(kept)
+
+
+def without_results(messages: Iterable[ChatMessage], calls: Collection[str]) -> tuple[ChatMessage, ...]:
+    """The messages, with the results of those calls as if they had never come."""
+    return tuple(
+        ChatMessage(role="tool", text=CUT_SHORT, tool_use_id=one.tool_use_id, failed=True)
+        if one.role == "tool" and one.tool_use_id in calls
+        else one
+        for one in messages
+    )
 
 
 def calls(messages: Sequence[ChatMessage]) -> list[tuple[ToolUse, ChatMessage]]:

@@ -311,6 +311,19 @@ async def test_one_thing_at_a_time(study: Study, kept: Store, tmp_path: Path) ->
     assert caught.value.code == "WET-READING-CLOSED"
 
 
+async def test_a_draft_that_was_accepted_is_kept_when_the_rest_is_cancelled(
+    study: Study, kept: Store, tmp_path: Path
+) -> None:
+    endpoints = Counted()
+    endpoints.hang = {"medimageinsight"}
+    both = calls(("submit_report", draft()), ("classify", {"findings": ["nodule"]}))
+    model = ScriptedModel(script([LOOK, both, "Yes."]))
+    async with await begin(study, sources(model, endpoints), kept, tmp_path) as dialogue:
+        await interrupt(dialogue, lambda event: isinstance(event, ToolFinished) and event.tool == "submit_report")
+        assert EFFUSION in words(dialogue).values()
+        assert ended(await say(dialogue, "Is it drafted?")).text == "Yes."
+
+
 # asked
 
 

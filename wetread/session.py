@@ -26,7 +26,8 @@ from wetread.agents.chat import ChatMessage, ChatModel, ToolUse
 from wetread.agents.crew import Crew
 from wetread.agents.facts import facts_block, read_facts, study_facts
 from wetread.agents.protocol import Protocol, draft_from
-from wetread.agents.transcript import repaired
+from wetread.agents.protocol_answers import SUBMIT
+from wetread.agents.transcript import repaired, without_results
 from wetread.artifacts import ArtifactStore
 from wetread.errors import BudgetError, ModelError, ReadingError, ToolError, WetreadError
 from wetread.events import BudgetReached, CriticalResultFound, Event, Notice, ReportReady, TurnEnded, TurnStarted
@@ -78,11 +79,11 @@ async def warm() -> None:
 
 def _load() -> None:
     import wetread.agents._autogen  # noqa: F401 - imported for what it loads
-    from wetread.reports.language import claims
+    from wetread.reports.checking import check
     from wetread.tools.endpoints import client
 
     client.warm()
-    claims("No pneumothorax.")
+    check("FINDINGS: The lungs are clear. Small left effusion.\nIMPRESSION: Small left effusion.")
     _WARM.set()
 
 
@@ -310,6 +311,13 @@ class Session:
         self.report = self.reading.report = report
         self.ledger.adopt(report.evidence)
 
+    def fall_back(self, report: Report | None) -> None:
+        """Go back to an earlier version, since the later one could not be kept: no agent is to believe that it was."""
+        lost, self.report, self.reading.report = self.report, report, report
+        if lost is not None and (lost.review is None or not lost.review.by):
+            submitted = [use.id for one in self._transcript for use in one.tool_uses if use.name == SUBMIT]
+            self._transcript = without_results(self._transcript, submitted[-1:])
+
     def cancel(self) -> None:
         """End the running turn now; its iterator still gives `TurnEnded`. Nothing happens where none is running."""
         # once: a second one would break off what the first one still clears away
@@ -375,6 +383,8 @@ class Session:
                 self._why_none = str(error)
         except asyncio.CancelledError:
             outcome, self._why_none = "cancelled", "The turn was cancelled."
+            if reading.accepted and reading.report is not None:
+                self._tell(reading.report)  # it was done, and the agent was told so
             raise
         except WetreadError as error:
             reading.emit(Notice(code=error.code, message=str(error)))

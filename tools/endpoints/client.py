@@ -92,7 +92,7 @@ class HttpEndpoints:
         self._sleep = sleep
         self._jitter = jitter
         self._breakers = {name: Breaker(rest_s=rest_s, clock=clock) for name in ENDPOINT_NAMES}
-        self._wires: WeakKeyDictionary[asyncio.AbstractEventLoop, _Wire] = WeakKeyDictionary()
+        self._wires: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[_Wire]] = WeakKeyDictionary()
 
     def configured(self, endpoint: EndpointName) -> bool:
         """Whether that endpoint has an address."""
@@ -138,13 +138,14 @@ class HttpEndpoints:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        wire = self._wires.pop(asyncio.get_running_loop(), None)
-        if wire is not None:
+        made = self._wires.pop(asyncio.get_running_loop(), None)
+        if made is not None:
+            wire = await made
             await wire.client.aclose()
             await wire.tokens.aclose()
 
     async def _run(self, call: _Call) -> EndpointReply:
-        wire = self._wire()
+        wire = await self._wire()
         lane = wire.lanes[call.name]
         while True:
             async with lane.slots:
@@ -229,13 +230,20 @@ class HttpEndpoints:
             retryable=True,
         )
 
-    def _wire(self) -> _Wire:
-        """Client, tokens and limits of the running loop, made when first needed: building a client loads all CAs."""
+    async def _wire(self) -> _Wire:
+        """Client, tokens and limits of the running loop, made when first needed: building a client loads all CAs, which
+        takes a thread some tenths of a second."""
         loop = asyncio.get_running_loop()
-        wire = self._wires.get(loop)
-        if wire is None:
-            wire = self._wires[loop] = _Wire(self._settings, self._transport, self._credential)
-        return wire
+        made = self._wires.get(loop)
+        if made is None:
+            parts = (self._settings, self._transport, self._credential)
+            if self._transport is None:
+                made = loop.run_in_executor(None, _Wire, *parts)
+            else:
+                made = loop.create_future()
+                made.set_result(_Wire(*parts))
+            self._wires[loop] = made
+        return await asyncio.shield(made)
 
 
 def warm() -> None:

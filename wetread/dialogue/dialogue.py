@@ -436,7 +436,7 @@ class Dialogue:
         # the report in hand is the last that was kept
         self._line.drop_unkept()
         if not self._line.is_kept(self.session.report):
-            self.session.report = self.session.reading.report = self.report
+            self.session.fall_back(self.report)
         if self._turn is turn:
             self._turn = None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wetread.agents.protocol_answers import SUBMIT, data_of
 from wetread.agents.spec import ORCHESTRATOR
-from wetread.agents.transcript import repaired
+from wetread.agents.transcript import repaired, without_results
 from wetread.artifacts import ArtifactStore
 from wetread.events import Event, ToolFinished, ToolStarted, TurnEnded, TurnStarted
 from wetread.evidence import Evidence
@@ -114,13 +115,32 @@ def _transcript(entries: Sequence[JournalEntry], finished: Sequence[ToolFinished
         for one in finished
         if one.agent == ORCHESTRATOR and one.answer and one.call not in answered
     }
-    return repaired(_with_late(said, late))
+    return without_results(repaired(_with_late(said, late)), _lost_drafts(entries))
+
+
+def _lost_drafts(entries: Sequence[JournalEntry]) -> set[str]:
+    """Calls by which a draft was accepted whose report was not kept any more: it has to be submitted again."""
+    lost: set[str] = set()
+    open_: set[str] = set()
+    for one in entries:
+        if isinstance(one, ReportKept):
+            open_ = set()
+        elif isinstance(one, TurnStarted):
+            lost |= open_
+            open_ = set()
+        elif isinstance(one, ToolFinished) and _accepted(one):
+            open_.add(one.call)
+    return lost | open_
 
 
 def _with_late(said: Sequence[ChatMessage], late: Mapping[str, ChatMessage]) -> Iterator[ChatMessage]:
     for message in said:
         yield message
         yield from (late[use.id] for use in message.tool_uses if use.id in late)
+
+
+def _accepted(one: ToolFinished) -> bool:
+    return (one.agent, one.tool) == (ORCHESTRATOR, SUBMIT) and data_of(one.answer).get("accepted") is True
 
 
 def _answers(finished: Sequence[ToolFinished]) -> tuple[ToolAnswer, ...]:

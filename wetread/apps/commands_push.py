@@ -55,6 +55,7 @@ def _archive(options: argparse.Namespace) -> int:
     from wetread.apps.pacs.results import FORMATS, objects_of
 
     workspace = Path(options.workspace)
+    by = reader_name(options.by)
     settings = settings_for(workspace)
     to = destination(
         options.protocol, options.url, called=options.aet, calling=options.calling, allow_http=options.allow_http
@@ -78,5 +79,8 @@ def _archive(options: argparse.Namespace) -> int:
         if one.outcome == "warning":
             note(f"{one.name}: {one.reason}", "yellow")
     result.check()
+    with opened_store(options.store, settings, workspace) as store:
+        sent = {options.protocol: len(result.objects)}
+        log_delivery(store, report, "report.sent", sent, command="wetread push", by=by)
     note(f"Stored at {result.to}: {', '.join(one.name for one in result.objects)}.")
     return 0

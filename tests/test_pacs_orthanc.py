@@ -227,9 +227,10 @@ def test_a_study_sent_to_the_listening_node_comes_back_as_results(orthanc: Ortha
             stranger = [str(TOOLKIT["storescu"]), "-aet", "STRANGER", "-xw", "127.0.0.1", port, str(RG1)]
             assert subprocess.run(stranger, capture_output=True).returncode != 0
             assert "5 objects stored at" in wait_for(": drafted", node)
-        finally:
             node.send_signal(signal.SIGINT)
             assert node.wait(60) == 130
+        finally:
+            node.kill()
     assert orthanc.count() == 6
     check_drawn(stored_pdf(orthanc))
     assert STUDY not in (bare / "log").read_text("utf-8")

@@ -36,10 +36,13 @@ TOOLKIT = {
     for name in ("storescu", "echoscu")
 }
 
-pytestmark = pytest.mark.skipif(
-    ORTHANC is None or not PLUGIN.exists() or None in TOOLKIT.values() or shutil.which("pdftoppm") is None,
-    reason="Orthanc, its DICOMweb plugin, dcmtk or poppler is not installed",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        ORTHANC is None or not PLUGIN.exists() or None in TOOLKIT.values() or shutil.which("pdftoppm") is None,
+        reason="Orthanc, its DICOMweb plugin, dcmtk or poppler is not installed",
+    ),
+]
 
 RUN = [sys.executable, "-c", "import sys; from wetread.apps.cli import main; sys.exit(main())"]
 RG1 = BUILT_IN / "studies" / "rg1" / "rg1.dcm"

@@ -463,6 +463,22 @@ def test_the_study_of_a_push_may_be_in_the_archive(archive: tuple[Archive, str],
     assert len(served.stored) == 2
 
 
+def test_what_an_archive_took_is_in_the_audit_log(
+    archive: tuple[Archive, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    served, url = archive
+    assert main(["read", str(RG1), "--simulated", "--out", "kept", "--store", "s.db"]) == 0
+    served.faults["store"] = [{"refuse": {"PR": 0xA700}}]
+    push = ["push", "dicomweb", url, "kept", *PUSH, "--store", "s.db"]
+    assert main(push) == 4
+    assert main([*push, "--by", "Ada Example"]) == 0
+    capsys.readouterr()
+    assert main(["audit", "log", "--store", "s.db", "--json"]) == 0
+    sent = [one["event"] for one in json.loads(capsys.readouterr().out) if one["event"]["action"] == "report.sent"]
+    assert [event["counts"] for event in sent] == [{"dicom-sr": 2}, {"dicom-sr": 2, "dicom-gsps": 1}]
+    assert sent[1]["actor"]["name"] == "Ada Example"
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
     [

@@ -43,13 +43,14 @@ from wetread.events import (
     TurnEnded,
 )
 from wetread.session import warm
+from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from wetread.apps.chat.options import ChatOptions
     from wetread.apps.pictures.views import View
-    from wetread.session import Mode
+    from wetread.session import Mode, Session
     from wetread.store import Store
     from wetread.study import Study
 
@@ -605,9 +606,16 @@ class Chat:
                 endpoints=endpoints or f"{len(desk.settings.endpoints)} endpoints",
                 cost=self.tally.total.line if self.tally.total.models or self.tally.total.tools else "",
                 reader=dialogue.reader or "",
-                modes=tuple(session.reading.modes),
+                modes=_modes(session),
             ),
         )
+
+
+def _modes(session: Session) -> tuple[str, ...]:
+    """What must not be overlooked: how the session was opened, and where its evidence turned out to come from."""
+    told = {"simulated": Origin.SIMULATED, "replay": Origin.RECORDED, "authored": Origin.AUTHORED}
+    origins = {one.origin for one in session.ledger}
+    return tuple(mode for mode, origin in told.items() if mode in session.reading.modes or origin in origins)
 
 
 def _welcome(dialogue: Dialogue) -> RenderableType:

@@ -423,6 +423,9 @@ class Session:
         record: list[ChatMessage] = _Record(self.heard)
         use = ToolUse(id=f"reader_{len(self._transcript)}", name=tool, arguments=orjson.dumps(dict(arguments)).decode())
         try:
+            self._began = True
+            if self._stopped:
+                raise asyncio.CancelledError
             record.append(ChatMessage(role="user", text=said))
             record.append(ChatMessage(role="assistant", tool_uses=(use,)))
             answer = await self._crew.call(use)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.table import Row
 
-BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store")
+BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store", "chat")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

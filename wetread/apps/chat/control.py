@@ -251,7 +251,7 @@ class Chat:
             send=self.typed,
             follow=self._turn,
             leave=self.leave,
-            reader=options.reader,
+            reader=options.reader or settings.reader,
             simulated=options.simulated,
             watchers=[self._refresh],
         )

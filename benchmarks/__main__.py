@@ -17,7 +17,11 @@ from rich.table import Table
 
 from benchmarks.table import Row
 
+<<<<<<< HEAD
 BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store", "interrupt")
+=======
+BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store", "chat")
+>>>>>>> main
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

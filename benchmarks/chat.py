@@ -158,14 +158,14 @@ def measure() -> list[Row]:
             Row("command to first prompt", min(first) * 1000, "ms", 500, f"median {statistics.median(first):.2f} s")
         )
         with slow_endpoints(_port()), opened(folder, *study) as window:
-            window.wait(b"session ")
+            window.wait(b"Tab completes")
             window.send("Read this.\r")
             window.wait(b"report_findings")
             echoes = window.echoes()
         rows.append(_echo("key to echo while tools run, median", echoes))
         rows.append(Row("key to echo while tools run, 95th of 100", sorted(echoes)[int(KEYS * 0.95)] * 1000, "ms"))
         with opened(folder, *study, "--simulated") as window:
-            window.wait(b"session ")
+            window.wait(b"Tab completes")
             window.send("Read this.\r")
             window.wait(b"tool calls")
         id = _long_session(folder)

@@ -13,7 +13,18 @@ ROOT = Path(__file__).parents[1]
 AT_THE_ROOT = ("agents", "tools", "prompts", "scenarios")
 
 RANKS = [
-    {"wetread", "errors", "values", "vocabulary", "messages", "config", "urls", "yamlfile", "prompts"},
+    {
+        "wetread",
+        "errors",
+        "values",
+        "vocabulary",
+        "messages",
+        "config",
+        "dicomweb_settings",
+        "urls",
+        "yamlfile",
+        "prompts",
+    },
     {"study", "artifacts", "deidentify"},
     {"study_reading", "study_files", "deidentification", "imaging", "evidence", "insight"},
     {"reports"},

@@ -214,7 +214,7 @@ def test_a_window_may_change_its_size_at_any_time(folder: Path, endpoints: Endpo
         terminal.wait_for("report_findings [E2]")
         for columns, rows in ((60, 20), (140, 50), (40, 12), (100, 40)):
             terminal.resize(columns, rows)
-            terminal.wait_for(lambda shown: "protocol" in shown.splitlines()[-1], timeout=20)
+            terminal.wait_for("protocol")
         endpoints.release()
         terminal.wait_for("v1 partial")
         assert max(len(line) for line in terminal.lines()) <= 100

@@ -32,7 +32,9 @@ from wetread.apps.pacs.place import archive_at, authorization, study_at
 from wetread.apps.pacs.results import Outgoing
 from wetread.config import DicomWebSettings
 from wetread.errors import InputError, PacsError
+from wetread.reports.reading import read_report
 from wetread.scenarios.scenario import BUILT_IN
+from wetread.store import Store
 
 Data = dict[str, Any]
 RG1 = BUILT_IN / "studies" / "rg1" / "rg1.dcm"
@@ -438,10 +440,43 @@ def test_results_are_stored_and_stored_again_without_a_double(
     assert served.stored == before
 
 
+def test_what_was_stored_is_in_the_audit_log_of_the_store(
+    archive: tuple[Archive, str], drafted: Path, tmp_path: Path
+) -> None:
+    _, url = archive
+    place = tmp_path / "kept.db"
+    with Store.open(place, create=True) as store:
+        kept = store.reports.put(read_report(drafted))
+    command = ["push", "dicomweb", url, str(drafted), *PUSH, "--store", str(place), "--by", "Ada Example"]
+    assert main(command) == 0
+    with Store.open(place) as store:
+        event = store.audit.entries()[-1].event
+        assert store.audit.verify().whole
+    assert (event.action, event.version, event.actor.name) == ("report.sent", kept.sha256, "Ada Example")
+    assert event.counts == {"dicomweb": 3}
+    assert url.encode() not in place.read_bytes()
+
+
 def test_the_study_of_a_push_may_be_in_the_archive(archive: tuple[Archive, str], drafted: Path) -> None:
     served, url = archive
     assert main(["push", "dicomweb", url, str(drafted), "--study", study(url), "--to", "dicom-sr"]) == 0
     assert len(served.stored) == 2
+
+
+def test_what_an_archive_took_is_in_the_audit_log(
+    archive: tuple[Archive, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    served, url = archive
+    assert main(["read", str(RG1), "--simulated", "--out", "kept", "--store", "s.db"]) == 0
+    served.faults["store"] = [{"refuse": {"PR": 0xA700}}]
+    push = ["push", "dicomweb", url, "kept", *PUSH, "--store", "s.db"]
+    assert main(push) == 4
+    assert main([*push, "--by", "Ada Example"]) == 0
+    capsys.readouterr()
+    assert main(["audit", "log", "--store", "s.db", "--json"]) == 0
+    sent = [one["event"] for one in json.loads(capsys.readouterr().out) if one["event"]["action"] == "report.sent"]
+    assert [event["counts"] for event in sent] == [{"dicom-sr": 2}, {"dicom-sr": 2, "dicom-gsps": 1}]
+    assert sent[1]["actor"]["name"] == "Ada Example"
 
 
 @pytest.mark.parametrize(

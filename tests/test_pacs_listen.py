@@ -177,6 +177,7 @@ async def test_two_studies_at_once_are_two_reports(start: Callable[..., Running]
     assert all(word not in text for word in ("Roe", "Doe", "MRN", "1.2.1", "1.2.2"))
 
 
+@pytest.mark.slow
 async def test_a_study_may_be_kept_and_results_sent_on(start: Callable[..., Running], bare: Path) -> None:
     from pynetdicom import AE, AllStoragePresentationContexts, evt
 
@@ -203,6 +204,7 @@ async def test_a_study_may_be_kept_and_results_sent_on(start: Callable[..., Runn
     assert dcmread(kept) == dcmread(RG1)
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_sent_or_drafted_is_set_aside_and_the_next_study_goes_on(
     start: Callable[..., Running], bare: Path
 ) -> None:
@@ -433,6 +435,7 @@ def wait_for(lines: list[str], words: str) -> None:
     raise AssertionError(lines)
 
 
+@pytest.mark.slow
 def test_killed_half_way_it_drafts_what_it_had_acknowledged_when_it_is_started_anew(
     listening: Callable[..., tuple[subprocess.Popen[str], int, list[str]]], bare: Path
 ) -> None:

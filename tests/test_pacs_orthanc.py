@@ -36,10 +36,13 @@ TOOLKIT = {
     for name in ("storescu", "echoscu")
 }
 
-pytestmark = pytest.mark.skipif(
-    ORTHANC is None or not PLUGIN.exists() or None in TOOLKIT.values() or shutil.which("pdftoppm") is None,
-    reason="Orthanc, its DICOMweb plugin, dcmtk or poppler is not installed",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        ORTHANC is None or not PLUGIN.exists() or None in TOOLKIT.values() or shutil.which("pdftoppm") is None,
+        reason="Orthanc, its DICOMweb plugin, dcmtk or poppler is not installed",
+    ),
+]
 
 RUN = [sys.executable, "-c", "import sys; from wetread.apps.cli import main; sys.exit(main())"]
 RG1 = BUILT_IN / "studies" / "rg1" / "rg1.dcm"
@@ -227,9 +230,10 @@ def test_a_study_sent_to_the_listening_node_comes_back_as_results(orthanc: Ortha
             stranger = [str(TOOLKIT["storescu"]), "-aet", "STRANGER", "-xw", "127.0.0.1", port, str(RG1)]
             assert subprocess.run(stranger, capture_output=True).returncode != 0
             assert "5 objects stored at" in wait_for(": drafted", node)
-        finally:
             node.send_signal(signal.SIGINT)
             assert node.wait(60) == 130
+        finally:
+            node.kill()
     assert orthanc.count() == 6
     check_drawn(stored_pdf(orthanc))
     assert STUDY not in (bare / "log").read_text("utf-8")

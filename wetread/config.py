@@ -26,6 +26,8 @@ from typing import Any, Literal, TypeVar, get_args
 import orjson
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
 
+from wetread.dicomweb_settings import DicomWebSettings as DicomWebSettings
+from wetread.dicomweb_settings import DicomWebTable
 from wetread.errors import ConfigError
 from wetread.urls import is_loopback as is_loopback
 from wetread.urls import is_private, shown_host
@@ -106,47 +108,6 @@ class EndpointSettings(Value):
         if self.key is not None:
             return "key"
         return "entra" if split_url(self.url).scheme == "https" else "none"
-
-
-class DicomWebSettings(Value):
-    """The archive (PACS) that is used, and how it lets wetread in: with a user and a password, or with a token."""
-
-    url: str | None = Field(default=None, repr=False)
-    """Base address of its DICOMweb services. Where it is set, the credentials go to that host alone."""
-    user: str | None = Field(default=None, repr=False)
-    password: SecretStr | None = None
-    token: SecretStr | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _usable_url(cls, url: str | None) -> str | None:
-        if url is not None and split_url(url).query:
-            raise ValueError("the URL has a '?' part; give the base address of the DICOMweb services")
-        return url
-
-    @field_validator("token")
-    @classmethod
-    def _token_fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
-            raise ValueError("the token is empty or has white space or characters that no token has")
-        return token
-
-    @field_validator("user")
-    @classmethod
-    def _user_fits_a_header(cls, user: str | None) -> str | None:
-        if user is not None and (":" in user or not user.isprintable()):
-            raise ValueError("the user has a colon or a character that no user name has")
-        return user
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> DicomWebSettings:
-        if (self.user is None) != (self.password is None):
-            raise ValueError("a user needs a password, and a password a user")
-        if self.user is not None and self.token is not None:
-            raise ValueError("there is a user and a token; give one of them")
-        if self.url is not None and (self.user or self.token) and not is_private(split_url(self.url)):
-            raise ValueError("the credentials would travel over plain http; use https, or http to this machine alone")
-        return self
 
 
 class Settings(Value):
@@ -256,13 +217,6 @@ class _EndpointTables(Value):
     medimageinsight: _EndpointTable = _EndpointTable()
 
 
-class _DicomWebTable(Value):
-    url: str | None = None
-    user: str | None = None
-    password: str | None = None
-    token: str | None = None
-
-
 class _File(Value):
     endpoints: _EndpointTables = _EndpointTables()
     model: str | None = None
@@ -271,7 +225,7 @@ class _File(Value):
     model_api_version: str | None = None
     library: str | None = None
     store: str | None = None
-    dicomweb: _DicomWebTable = _DicomWebTable()
+    dicomweb: DicomWebTable = DicomWebTable()
     reader: str | None = None
 
 
@@ -360,17 +314,17 @@ def _endpoint(name: EndpointName, table: _EndpointTable, text: str, env: Mapping
     return _build(EndpointSettings, {"max_in_flight": (MAX_IN_FLIGHT[name], ""), **found}, first="url")
 
 
-def _dicomweb(table: _DicomWebTable, text: str, env: Mapping[str, str]) -> DicomWebSettings:
+def _dicomweb(table: DicomWebTable, text: str, env: Mapping[str, str]) -> DicomWebSettings:
     found: dict[str, tuple[Any, str]] = {}
     if any(_DICOMWEB_VARIABLES[field] in env for field in ("user", "password", "token")):
-        table = _DicomWebTable(url=table.url)  # another way in takes the place of the file's
+        table = DicomWebTable(url=table.url)  # another way in takes the place of the file's
     for field, source in _DICOMWEB_VARIABLES.items():
         value = getattr(table, field)
         if value is not None:
             found[field] = (value, _at(text, "dicomweb", field))
         if source in env:
             if field == "url" and value is not None and _host_of(value) != _host_of(env[source]):
-                table = _DicomWebTable()  # the file's credentials belong to the old host
+                table = DicomWebTable()  # the file's credentials belong to the old host
             found[field] = (env[source], source)
     ways = [field for field in ("token", "user") if field in found]
     first = ways[0] if ways else next(iter(found), "url")
@@ -453,7 +407,7 @@ def _read_file(path: Path) -> tuple[_File, str]:
     inside = f" in [{'.'.join(above)}]" if above else ""
     if mistake["type"] == "extra_forbidden":
         models: tuple[type[Value], ...] = (_File, _EndpointTables, _EndpointTable)
-        model = _DicomWebTable if above == ["dicomweb"] else models[len(above)]
+        model = DicomWebTable if above == ["dicomweb"] else models[len(above)]
         hint = nearest(key, sorted(model.model_fields))
         raise ConfigError("WET-CONFIG-TOML", f"{where}unknown key '{_short(key)}'{inside}.", hint)
     message = mistake["msg"].rstrip(".")

@@ -263,7 +263,9 @@ class Session:
         Raises:
             ReadingError: as `send`.
         """
-        return self._follow(lambda: self._call(tool, arguments, said))
+        scrub = self.study.scrub
+        given = {name: scrub(value) if isinstance(value, str) else value for name, value in arguments.items()}
+        return self._follow(lambda: self._call(tool, given, scrub(said)))
 
     async def _follow(self, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[Event]:
         """Start work and give its events; leaving the iteration cancels it."""

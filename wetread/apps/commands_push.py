@@ -52,9 +52,11 @@ def _fhir(options: argparse.Namespace) -> int:
 def _archive(options: argparse.Namespace) -> int:
     """Make the DICOM objects of a report, all of them, and send them."""
     from wetread.apps.pacs.destination import destination
-    from wetread.apps.pacs.results import FORMATS, objects_of
+    from wetread.apps.pacs.results import FORMATS, objects_of, stored_by_format
 
+    by = reader_name(options.by)
     workspace = Path(options.workspace)
+    by = reader_name(options.by)
     settings = settings_for(workspace)
     to = destination(
         options.protocol, options.url, called=options.aet, calling=options.calling, allow_http=options.allow_http
@@ -72,11 +74,18 @@ def _archive(options: argparse.Namespace) -> int:
     for line in empty:
         note(f"Left out {line}", "yellow")
     result = to.send(objects, settings.dicomweb)
+    if result.stored:
+        counts = stored_by_format(objects, result)
+        with opened_store(options.store, settings, workspace) as store:
+            log_delivery(store, report, "report.sent", counts, command="wetread push", by=by)
     if options.json:
         print_json(result.model_dump(mode="json"))
     for one in result.objects:
         if one.outcome == "warning":
             note(f"{one.name}: {one.reason}", "yellow")
     result.check()
+    with opened_store(options.store, settings, workspace) as store:
+        sent = {options.protocol: len(result.objects)}
+        log_delivery(store, report, "report.sent", sent, command="wetread push", by=by)
     note(f"Stored at {result.to}: {', '.join(one.name for one in result.objects)}.")
     return 0

@@ -103,7 +103,8 @@ async def tell(result: CriticalResult, asker: Asker, answers: Answers, attempt: 
             if said := await _asked(asker, _TOLD[name], initial=likely.get(name, "")):
                 given[name] = said
         likely = {**likely, **given}
-        if not given.keys() - {"by", "at"}:
+        # by and at stand in the input line already: entering those alone tells nothing
+        if not given or (given.keys() <= {"by", "at"} and {"to", "how"} & set(result.communication.missing)):
             return
         try:
             record = record_of(given)

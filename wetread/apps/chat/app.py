@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from prompt_toolkit.application import Application, in_terminal
+from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import ThreadedCompleter
 from prompt_toolkit.enums import EditingMode
@@ -84,7 +84,6 @@ class TerminalChat:
         chosen = choose(options.images)  # type: ignore[arg-type]
         self._painter = chosen.painter
         self._outbox: list[str] = []
-        self._drain: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._error: Exception | None = None
         self._closing = False
@@ -117,6 +116,8 @@ class TerminalChat:
             color_depth=None if colours() else _no_colours(),
             input=strained(chosen),
         )
+        # a terminal that does not tell where its cursor is does without the menu's full height, and without a warning
+        self.app.renderer.cpr_not_supported_callback = None
         self.app.ttimeoutlen = 0.05
         self.app.timeoutlen = 0.3
 
@@ -130,12 +131,15 @@ class TerminalChat:
             await self.app.run_async(handle_sigint=True)
         finally:
             ticking.cancel()
-            if self._drain is not None:
-                await asyncio.wait({self._drain})
+            sys.stdout.write("".join(self._outbox))
+            sys.stdout.flush()
         return self._error
 
     def _start(self, app: Application[None]) -> None:
         app.after_render -= self._start
+        # what was typed before there was a prompt
+        app.key_processor.feed_multiple(app.input.read_keys())
+        app.key_processor.process_keys()
         self.engine.start()
 
     # Output, called from the engine's thread
@@ -164,7 +168,7 @@ class TerminalChat:
         """See `control.Output`."""
         if how is None:
             return self._painter.name
-        # the terminal is in use: it is not asked again, the environment alone tells
+        # the terminal is in use: within no time it is not asked again, the environment alone tells
         self._painter = choose(how, within=0).painter  # type: ignore[arg-type]
         return self._painter.name
 
@@ -250,22 +254,24 @@ class TerminalChat:
         self._call(lambda: self._queue(text))
 
     def _queue(self, text: str) -> None:
+        if not self._outbox and self._loop is not None:
+            self._loop.call_soon(self._flush)
         self._outbox.append(text)
-        if self._drain is None or self._drain.done():
-            self._drain = asyncio.create_task(self._flush())
 
-    async def _flush(self) -> None:
-        """Write what is to stand for good above the input, all that came meanwhile at once."""
-        while self._outbox:
-            if not self.app.is_running:
-                sys.stdout.write("".join(self._outbox))
-                sys.stdout.flush()
-                self._outbox.clear()
-                return
-            async with in_terminal():
-                text, self._outbox = "".join(self._outbox), []
-                self.app.output.write_raw(text)
-                self.app.output.flush()
+    def _flush(self) -> None:
+        """Write what is to stand for good above the input, all that came meanwhile at once.
+
+        The terminal stays as it is, raw: what is typed meanwhile is neither echoed in between nor lost.
+        """
+        app = self.app
+        if not app.is_running or app.is_done:
+            return  # the prompt is being taken away: `run` writes what is left below
+        text, self._outbox = "".join(self._outbox), []
+        app.renderer.erase()
+        app.output.write_raw(text.replace("\r\n", "\n").replace("\n", "\r\n"))
+        app.output.flush()
+        app.renderer.request_absolute_cursor_position()
+        app.renderer.render(app, app.layout)
 
     def _call(self, what: Callable[[], None]) -> None:
         if self._loop is not None:

@@ -96,7 +96,7 @@ COMMANDS: dict[str, Command] = {
         Command(
             "measure",
             "[WHAT]",
-            "Measure on masks: ctr, areas, diameters, heart, left lung, ...",
+            "Measure on masks: ctr, areas, diameters; of heart, lungs, opacity",
             "commands_reading",
             completing.measured,
             changes=True,
@@ -257,7 +257,10 @@ def is_command(line: str) -> bool:
     if bare(line) is not None:
         return True
     match = _COMMAND.fullmatch(line)
-    return match is not None and (match["name"].lower() in COMMANDS or not Path(line.strip()).exists())
+    if match is None:
+        return False
+    name = match["name"].lower()
+    return name in COMMANDS or name in _ALIASES or not Path(line.strip()).exists()
 
 
 def read(line: str) -> tuple[str, str]:

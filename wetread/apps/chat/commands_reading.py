@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 from pydantic import ValidationError
 from rich.text import Text
 
@@ -21,6 +22,7 @@ from wetread.vocabulary import View
 
 if TYPE_CHECKING:
     from wetread.apps.chat.desk import Desk
+    from wetread.messages import ChatMessage
     from wetread.study import Study
 
 _TEXTS = (".txt", ".text", ".md")
@@ -36,7 +38,15 @@ async def do_measure(desk: Desk, words: str) -> None:
     made = [one for one in list(dialogue.session.ledger)[before:] if one.tool == "measure" and one.measurements]
     for evidence in made:
         desk.screen.show(evidence_card(evidence, dialogue.report))
+        for name, reason in _not_measured(dialogue.session.transcript[-1]):
+            desk.screen.show(note(f"Not measurable: {name.replace('_', ' ')}: {reason}.", "yellow"))
     desk.changed()
+
+
+def _not_measured(answer: ChatMessage) -> list[tuple[str, str]]:
+    """What could not be measured, and why, as the agents are told it."""
+    said = orjson.loads(answer.text) if answer.role == "tool" and not answer.failed else {}
+    return [(one["name"], one["reason"]) for one in said.get("not_measurable", ())]
 
 
 async def do_prior(desk: Desk, words: str) -> None:

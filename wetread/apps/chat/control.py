@@ -26,9 +26,10 @@ from wetread.apps.chat.studies import (
     studies_here,
     typed_paths,
 )
-from wetread.apps.wiring import open_endpoints, open_model, settings_for
+from wetread.apps.chat.surroundings import surroundings
+from wetread.apps.wiring import settings_for
 from wetread.dialogue.costs import Tally
-from wetread.dialogue.dialogue import Dialogue, Sources
+from wetread.dialogue.dialogue import Dialogue
 from wetread.errors import InputError, WetreadError
 from wetread.events import (
     Event,
@@ -43,15 +44,15 @@ from wetread.events import (
     TurnEnded,
 )
 from wetread.session import warm
+from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from wetread.apps.chat.options import ChatOptions
     from wetread.apps.pictures.views import View
-    from wetread.session import Mode
+    from wetread.session import Session
     from wetread.store import Store
-    from wetread.study import Study
 
 ORCHESTRATOR = "orchestrator"
 
@@ -105,6 +106,8 @@ class Chat:
         self.desk: Desk | None = None
         """What commands work with; None until the store is open."""
         self._source: StudySource | None = None
+        self._choices: list[str] = []
+        """The studies that were offered, by number."""
         self._queue: deque[str] = deque()
         self._answer: asyncio.Future[str | None] | None = None
         self._work: asyncio.Task[None] | None = None
@@ -250,12 +253,12 @@ class Chat:
             send=self.typed,
             follow=self._turn,
             leave=self.leave,
-            reader=options.reader,
+            reader=options.reader or settings.reader,
             simulated=options.simulated,
             watchers=[self._refresh],
         )
         if options.resume is not None:
-            await self._resume(options.resume or None)
+            await self._resume(options.resume or None, options.source)
         elif options.source is not None:
             await self._begin(options.source)
         else:
@@ -275,10 +278,9 @@ class Chat:
         """No study yet: say what lies here and how to name one."""
         desk = self.desk
         assert desk is not None
-        here = [str(path) for path in studies_here(Path.cwd())]
+        self._choices = [str(path) for path in studies_here(Path.cwd())]
         sessions = [one for one in desk.store.sessions.all() if one.turns][:5]
-        self._choices = [*here]
-        self.output.write(opening.choose_study(here, sessions))
+        self.output.write(opening.choose_study(self._choices, sessions))
 
     async def _begin_typed(self, words: Sequence[str]) -> None:
         """Another study: paths as typed, a number of the list, or none to choose one."""
@@ -287,9 +289,8 @@ class Chat:
             self._offer()
             return
         line = " ".join(words)
-        choices = getattr(self, "_choices", [])
-        if line.isdecimal() and 0 < int(line) <= len(choices):
-            paths: tuple[str, ...] = (choices[int(line) - 1],)
+        if line.isdecimal() and 0 < int(line) <= len(self._choices):
+            paths: tuple[str, ...] = (self._choices[int(line) - 1],)
         else:
             paths = typed_paths(line) if len(words) == 1 else tuple(words)
         base = self.options.source or StudySource()
@@ -301,8 +302,7 @@ class Chat:
         desk = self.desk
         assert desk is not None
         try:
-            study = await asyncio.to_thread(source.read, desk.workspace)
-            stack, sources = await self._sources(source, study)
+            stack, study, sources = await surroundings(source, desk.settings, desk.workspace, self.options.budget)
             try:
                 self.live.set(status="opening the session")
                 dialogue = await Dialogue.begin(
@@ -324,7 +324,7 @@ class Chat:
         self._refresh()
         self.output.write(_welcome(dialogue))
 
-    async def _resume(self, id: str | None) -> None:
+    async def _resume(self, id: str | None, given: StudySource | None = None) -> None:
         self.live.set(status="reading the session")
         desk = self.desk
         assert desk is not None
@@ -333,13 +333,11 @@ class Chat:
             entry = next((one for one in entries if (one.id.startswith(id) if id else one.turns)), None)
             if entry is None:
                 raise InputError("WET-INPUT-SESSION", "There is no such session here.", "`/sessions` lists them.")
-            given = self.options.source
             source = given if given is not None else await asyncio.to_thread(remembered, desk.workspace, entry.id)
             if "simulated" in entry.modes and source.scenario is None:
                 source = source.model_copy(update={"simulated": True})
-            study = await asyncio.to_thread(source.read, desk.workspace)
             await self._close_dialogue()
-            stack, sources = await self._sources(source, study)
+            stack, study, sources = await surroundings(source, desk.settings, desk.workspace, self.options.budget)
             try:
                 dialogue = await Dialogue.resume(
                     entry.id, study, sources, store=desk.store, folder=sessions_folder(desk.workspace)
@@ -359,59 +357,6 @@ class Chat:
             self.tally.add(event)
         self._refresh()
         self.output.write(opening.resumed(kept, _welcome(dialogue)))
-
-    async def _sources(self, source: StudySource, study: Study) -> tuple[AsyncExitStack, Sources]:
-        """What a dialogue works with, and what closes it."""
-        desk = self.desk
-        assert desk is not None
-        settings, workspace = desk.settings, desk.workspace
-        from wetread.agents.models import chat_model
-        from wetread.insight.library import CaseLibrary
-
-        stack = AsyncExitStack()
-        modes: tuple[Mode, ...] = ()
-        try:
-            if source.scenario is not None:
-                from wetread.scenarios.runner import open_replay
-                from wetread.scenarios.scenario import find_scenarios
-
-                scenario = find_scenarios([source.scenario], workspace)[0]
-                replay = stack.enter_context(open_replay(scenario, workspace))
-                # what the tape's model was asked had no such tools among it
-                tools: dict[str, Any] = {"tools": ()} if replay.model is not None else {}
-                return stack, Sources(
-                    endpoints=replay.endpoints,
-                    models=lambda name: chat_model(settings, name, workspace=workspace),
-                    model=replay.model or open_model(settings.model_copy(update={"model": "protocol"}), workspace),
-                    library=replay.library,
-                    workspace=workspace,
-                    budget=self.options.budget,
-                    modes=replay.modes,
-                    now=lambda: scenario.file.now,
-                    scrub=study.scrub,
-                    **tools,
-                )
-            endpoints = open_endpoints(settings, simulated=source.simulated)
-            stack.push_async_callback(endpoints.aclose)
-            model = await asyncio.to_thread(open_model, settings, workspace)
-            stack.push_async_callback(model.aclose)
-            library = None
-            if settings.library is not None:
-                library = stack.enter_context(CaseLibrary.open(settings.library, read_only=True))
-            modes = ("simulated",) if source.simulated else ()
-            return stack, Sources(
-                endpoints=endpoints,
-                models=lambda name: chat_model(settings, name, workspace=workspace),
-                model=model,
-                library=library,
-                workspace=workspace,
-                budget=self.options.budget,
-                modes=modes,
-                scrub=study.scrub,
-            )
-        except BaseException:
-            await stack.aclose()
-            raise
 
     async def _take(self, dialogue: Dialogue, stack: AsyncExitStack, source: StudySource) -> None:
         assert self.desk is not None
@@ -605,9 +550,16 @@ class Chat:
                 endpoints=endpoints or f"{len(desk.settings.endpoints)} endpoints",
                 cost=self.tally.total.line if self.tally.total.models or self.tally.total.tools else "",
                 reader=dialogue.reader or "",
-                modes=tuple(session.reading.modes),
+                modes=_modes(session),
             ),
         )
+
+
+def _modes(session: Session) -> tuple[str, ...]:
+    """What must not be overlooked: how the session was opened, and where its evidence turned out to come from."""
+    told = {"simulated": Origin.SIMULATED, "replay": Origin.RECORDED, "authored": Origin.AUTHORED}
+    origins = {one.origin for one in session.ledger}
+    return tuple(mode for mode, origin in told.items() if mode in session.reading.modes or origin in origins)
 
 
 def _welcome(dialogue: Dialogue) -> RenderableType:

@@ -100,7 +100,10 @@ def open_history(workspace: Path) -> History:
 
 
 def strained(chosen: Chosen) -> Input:
-    """The terminal's input without late answers to what it was asked; what was typed meanwhile comes first."""
+    """The terminal's input without late answers to what it was asked; what was typed before comes with the first read.
+
+    Until the prompt is there the terminal makes a line feed of Enter, so that one is taken for the other in that read.
+    """
     source = create_input()
     reader = getattr(source, "stdin_reader", None)
     if reader is None:
@@ -108,8 +111,8 @@ def strained(chosen: Chosen) -> Input:
     read, ahead = reader.read, [chosen.typed.decode("utf-8", "replace")]
 
     def strain(count: int = 1024) -> str:
-        first = ahead.pop() if ahead else ""
-        return first + chosen.strainer(str(read(count)))
+        text = chosen.strainer(str(read(count)))
+        return (ahead.pop() + text).replace("\n", "\r") if ahead else text
 
     reader.read = strain
     return source

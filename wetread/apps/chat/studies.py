@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,10 @@ class StudySource(Value):
     def of(self, files: StudyFiles) -> StudySource:
         """The same with other files."""
         return self.model_copy(update=asdict(files))
+
+    def at(self, paths: Sequence[Path], prior: Sequence[Path]) -> StudySource:
+        """The same with its images where they lie at present."""
+        return self.model_copy(update={"paths": tuple(map(str, paths)), "prior": tuple(map(str, prior))})
 
     def absolute(self) -> StudySource:
         """The same with absolute paths, so that it is found from any folder."""

@@ -264,8 +264,8 @@ class CallLine:
     whole: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        right = Text(f"{f'[{self.evidence}]' if self.evidence else '':>5}", CITED)
-        right.append(f" {_time(self.seconds):>6}", "not bold dim default")
+        id = f"[{self.evidence}]" if self.evidence else ""
+        right = Text.assemble(" " * (5 - len(id)), (id, CITED), (f" {_time(self.seconds):>6}", "dim"))
         room = options.max_width - 2 - right.cell_len - 1
         text = Text()
         if self.agent not in (ORCHESTRATOR, READER):

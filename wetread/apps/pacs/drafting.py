@@ -9,9 +9,9 @@ from pathlib import Path
 
 from wetread.apps.output import nothing_assessed, write_files
 from wetread.apps.pacs.destination import Destination
-from wetread.apps.pacs.results import objects_of
+from wetread.apps.pacs.results import objects_of, stored_by_format
 from wetread.apps.pacs.spool import ReadyStudy, Spool
-from wetread.apps.stores import keep_draft
+from wetread.apps.stores import keep_draft, log_delivery, opened_store
 from wetread.apps.wiring import open_session
 from wetread.config import Settings
 from wetread.errors import WetreadError
@@ -119,8 +119,13 @@ async def _finish(
 
 
 def _send(session: Session, study: ReadyStudy, orders: Orders, to: Destination) -> str:
+    report = session.result()
     source = Source(session.study, session.images, session.artifacts, study.folder, orders.workspace)
-    objects, _ = objects_of(session.result(), source)
+    objects, _ = objects_of(report, source)
     result = to.send(objects, orders.settings.dicomweb)
+    if result.stored:
+        counts = stored_by_format(objects, result)
+        with opened_store(orders.store, orders.settings, orders.workspace) as store:
+            log_delivery(store, report, "report.sent", counts, command="wetread listen")
     result.check()
     return f"{len(result.objects)} objects stored at {result.to}"

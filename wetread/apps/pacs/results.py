@@ -6,6 +6,7 @@ The same report and study give the same objects under the same UIDs, so that sen
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -49,6 +50,7 @@ class Outgoing:
     sop_class: str
     sop_instance: str = field(repr=False)
     transfer_syntax: str
+    format: str = ""
 
 
 class Sent(Value):
@@ -112,13 +114,19 @@ def objects_of(report: Report, source: Source, formats: Sequence[str] = FORMATS)
                 raise
             empty.append(f"{name}: {error.message} {error.hint}".strip())
             continue
-        made += [_outgoing(file.name, file.data) for file in files]
+        made += [_outgoing(name, file.name, file.data) for file in files]
     if not made:
         raise ExportError("WET-EXPORT-NOTHING", "The report has nothing to send in these formats.", " ".join(empty))
     return made, empty
 
 
-def _outgoing(name: str, data: bytes) -> Outgoing:
+def stored_by_format(objects: Sequence[Outgoing], result: SendResult) -> dict[str, int]:
+    """How many objects of each format an archive has now."""
+    there = {one.name for one in result.objects if one.outcome in ("stored", "warning")}
+    return dict(Counter(one.format for one in objects if one.name in there))
+
+
+def _outgoing(format: str, name: str, data: bytes) -> Outgoing:
     from pydicom import dcmread
 
     meta = dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).file_meta
@@ -128,6 +136,7 @@ def _outgoing(name: str, data: bytes) -> Outgoing:
         sop_class=str(meta.MediaStorageSOPClassUID),
         sop_instance=str(meta.MediaStorageSOPInstanceUID),
         transfer_syntax=str(meta.TransferSyntaxUID),
+        format=format,
     )
 
 

@@ -87,7 +87,7 @@ class TerminalChat:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._error: Exception | None = None
         self._closing = False
-        self._panel: tuple[Any, str] = (None, "")
+        self._panel: tuple[Any, StyleAndTextTuples] = (None, [])
         self.panel_shown = True
         self.panel_scroll = 0
         self.hint = ""
@@ -372,8 +372,10 @@ class TerminalChat:
             from wetread.apps.chat.views_report import report_panel
 
             panel = report_panel(report, size.columns - 1, height, self.panel_scroll)
-            self._panel = (key, rendered(panel, size.columns - 1).rstrip("\n"))
-        return to_formatted_text(ANSI(self._panel[1]))
+            text = rendered(panel, size.columns - 1).rstrip("\n")
+            # taken apart once: it is drawn again at each key
+            self._panel = (key, _joined(to_formatted_text(ANSI(text))))
+        return self._panel[1]
 
     def _queued(self) -> StyleAndTextTuples:
         lines = [
@@ -416,6 +418,17 @@ def _working(now: Snapshot, frame: str) -> StyleAndTextTuples:
     what = "stopping" if now.stopping else f"{who} thinks" if now.thinking else "working"
     elapsed = f"{time.monotonic() - now.since:.0f} s"
     return [("class:work", f"{frame} "), ("class:dim", f"{what} … {elapsed} · Ctrl-C stops"), ("", "\n")]
+
+
+def _joined(fragments: StyleAndTextTuples) -> StyleAndTextTuples:
+    """The same text in as few pieces as it has styles: ANSI gives a piece for each character."""
+    joined: StyleAndTextTuples = []
+    for style, text, *_ in fragments:
+        if joined and joined[-1][0] == style:
+            joined[-1] = (style, joined[-1][1] + text)
+        else:
+            joined.append((style, text))
+    return joined
 
 
 def _cut(text: str, room: int) -> str:

@@ -94,7 +94,7 @@ def _as_before(study: Study, old: Study) -> Study:
         images.append(image.model_copy(update={"handle": handle}))
     if len(images) == len(old.images) and study.prior_report == old.prior_report:
         raise wrong("That is among the study's images already.")
-    return study.model_copy(update={"images": tuple(images), "indication": study.indication or old.indication})
+    return study.model_copy(update={"images": tuple(images), "indication": old.indication or study.indication})
 
 
 async def do_template(desk: Desk, words: str) -> None:

@@ -1,4 +1,4 @@
-"""From Ctrl-C to a turn that is over: how long it takes wherever it is caught, the worst of several; nothing is left."""
+"""From Ctrl-C to a turn that is over: how long it takes wherever it is caught, the worst of several."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ async def chat(bare: Chat, pictures: Path) -> AsyncIterator[Chat]:
     def model(name: str) -> ChatModel:
         return chat_model(bare.desk.settings, name)
 
-    bare.desk.files = files = StudyFiles((str(pictures / "frontal.png"),), view="PA")
+    bare.desk.files = files = StudyFiles((str(pictures / "frontal.png"),), view="PA", indication="Cough.")
     sources = Sources(bare.endpoints, model, modes=("simulated",), workspace=bare.folder)
     made = await Dialogue.begin(files.read(), sources, store=bare.desk.store, folder=bare.folder / "sessions")
     async with made as dialogue:

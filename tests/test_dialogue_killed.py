@@ -30,4 +30,4 @@ def killed(place: Path, times: int, seed: int) -> dict[str, Any]:
 def test_a_dialogue_killed_again_and_again_goes_on(tmp_path: Path) -> None:
     found = killed(tmp_path, 60, 1)
     # it was killed while it worked, not before or after
-    assert found["in the middle"] >= 20 and found["with answers"] >= 20, found
+    assert found["in the middle"] >= 10 and found["with answers"] >= 5, found

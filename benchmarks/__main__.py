@@ -17,11 +17,7 @@ from rich.table import Table
 
 from benchmarks.table import Row
 
-<<<<<<< HEAD
-BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store", "interrupt")
-=======
-BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store", "chat")
->>>>>>> main
+BENCHMARKS = ("startup", "payloads", "prompt", "tax", "replay", "checks", "exports", "store", "chat", "interrupt")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

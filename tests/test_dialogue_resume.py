@@ -95,8 +95,11 @@ async def test_after_a_cancelled_turn(study: Study, kept: Store, tmp_path: Path)
     endpoints = Counted()
     endpoints.hang = {"medimageinsight"}
     first = await begin(study, sources(ScriptedModel(script([ALL])), endpoints), kept, tmp_path)
+    done = set()
     async for event in first.send("Read this."):
-        if isinstance(event, ToolFinished) and event.tool == "measure":
+        if isinstance(event, ToolFinished):
+            done.add(event.tool)
+        if done == {"report_findings", "measure"}:
             first.cancel()
     await first.aclose()
     endpoints.hang = set()

@@ -369,13 +369,13 @@ class Session:
         answer = ""
         reading.emit(TurnStarted(turn=self._turns))
         pixels = asyncio.create_task(self._prepare()) if self._turns == 1 else None
-        deadline = self._deadline = asyncio.timeout(self.budget.wall_s)
         try:
             self._begin()
+            await asyncio.sleep(0)  # the pixels are begun before what is loaded at the first use
+            await warm()
+            deadline = self._deadline = asyncio.timeout(self.budget.wall_s)
             try:
                 async with deadline:
-                    await asyncio.sleep(0)  # the pixels are begun before what is loaded at the first use
-                    await warm()
                     outcome, answer = await self._converse(text, record)
             except TimeoutError:
                 if not deadline.expired():

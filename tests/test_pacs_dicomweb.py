@@ -32,9 +32,7 @@ from wetread.apps.pacs.place import archive_at, authorization, study_at
 from wetread.apps.pacs.results import Outgoing
 from wetread.config import DicomWebSettings
 from wetread.errors import InputError, PacsError
-from wetread.reports.reading import read_report
 from wetread.scenarios.scenario import BUILT_IN
-from wetread.store import Store
 
 Data = dict[str, Any]
 RG1 = BUILT_IN / "studies" / "rg1" / "rg1.dcm"
@@ -438,23 +436,6 @@ def test_results_are_stored_and_stored_again_without_a_double(
     assert {str(dcmread(io.BytesIO(data)).StudyInstanceUID) for data in before.values()} == {STUDY}
     assert main(["push", "dicomweb", f"dicomweb+{url}/", str(drafted), *PUSH]) == 0
     assert served.stored == before
-
-
-def test_what_was_stored_is_in_the_audit_log_of_the_store(
-    archive: tuple[Archive, str], drafted: Path, tmp_path: Path
-) -> None:
-    _, url = archive
-    place = tmp_path / "kept.db"
-    with Store.open(place, create=True) as store:
-        kept = store.reports.put(read_report(drafted))
-    command = ["push", "dicomweb", url, str(drafted), *PUSH, "--store", str(place), "--by", "Ada Example"]
-    assert main(command) == 0
-    with Store.open(place) as store:
-        event = store.audit.entries()[-1].event
-        assert store.audit.verify().whole
-    assert (event.action, event.version, event.actor.name) == ("report.sent", kept.sha256, "Ada Example")
-    assert event.counts == {"dicomweb": 3}
-    assert url.encode() not in place.read_bytes()
 
 
 def test_the_study_of_a_push_may_be_in_the_archive(archive: tuple[Archive, str], drafted: Path) -> None:

@@ -56,7 +56,6 @@ def _archive(options: argparse.Namespace) -> int:
 
     by = reader_name(options.by)
     workspace = Path(options.workspace)
-    by = reader_name(options.by)
     settings = settings_for(workspace)
     to = destination(
         options.protocol, options.url, called=options.aet, calling=options.calling, allow_http=options.allow_http
@@ -84,8 +83,5 @@ def _archive(options: argparse.Namespace) -> int:
         if one.outcome == "warning":
             note(f"{one.name}: {one.reason}", "yellow")
     result.check()
-    with opened_store(options.store, settings, workspace) as store:
-        sent = {options.protocol: len(result.objects)}
-        log_delivery(store, report, "report.sent", sent, command="wetread push", by=by)
     note(f"Stored at {result.to}: {', '.join(one.name for one in result.objects)}.")
     return 0

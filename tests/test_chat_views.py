@@ -267,7 +267,7 @@ def test_a_view_is_as_kept(name: str, draft: Report, critical_draft: Report) -> 
 
 
 def test_every_kept_screen_is_a_view() -> None:
-    # terminal-*.txt are whole terminals, of test_chat_terminal.py
+    # terminal-*.txt are whole terminals, of test_chat_screens.py
     assert {path.stem for path in SCREENS.glob("*.txt") if not path.stem.startswith("terminal-")} == set(VIEWS)
 
 

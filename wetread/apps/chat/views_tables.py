@@ -190,26 +190,33 @@ def cost_table(tally: Tally) -> RenderableType:
 def _cost(title: str, cost: Cost) -> RenderableType:
     from wetread.dialogue.costs import dollars
 
+    models, tools = _figures(), _figures()
+    for model in cost.models:
+        price = "price unknown" if model.usd is None else dollars(model.usd)
+        tokens = f"{model.prompt_tokens:,} + {model.completion_tokens:,} tokens"
+        if not model.prompt_tokens and not model.completion_tokens:
+            tokens = ""
+        who = Text.assemble(shown(model.agent), (f" {shown(model.model)}", "dim"))
+        style = "yellow" if model.usd is None else "bold"
+        models.add_row(who, Text(_calls(model.calls), "dim"), Text(tokens), Text(price, style))
+    for tool in cost.tools:
+        not_ok = Text(f"{tool.not_ok} not ok" if tool.not_ok else "", "yellow")
+        who = Text.assemble(shown(tool.tool), (" endpoint" if tool.endpoint else "", "dim"))
+        tools.add_row(who, Text(_calls(tool.calls), "dim"), not_ok, Text(f"{tool.wait_s:.1f} s", "dim"))
+    head = Text.assemble((title, "bold"), f"  {cost.line}", (f" · {cost.wall_s:.1f} s", "dim"))
+    return Group(head, *(grid for grid in (models, tools) if grid.row_count))
+
+
+def _figures() -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(ratio=1)
     for _ in range(3):
         grid.add_column(no_wrap=True, justify="right")
-    for model in cost.models:
-        price = "price unknown" if model.usd is None else dollars(model.usd)
-        calls = f"{model.calls} call{'s' * (model.calls != 1)}"
-        tokens = f"{model.prompt_tokens:,} + {model.completion_tokens:,} tokens"
-        if not model.prompt_tokens and not model.completion_tokens:
-            tokens = ""
-        style = "yellow" if model.usd is None else "bold"
-        who = Text.assemble(shown(model.agent), (f" {shown(model.model)}", "dim"))
-        grid.add_row(who, Text(calls, "dim"), Text(tokens), Text(price, style))
-    for tool in cost.tools:
-        not_ok = Text(f"{tool.not_ok} not ok" if tool.not_ok else "", "yellow")
-        who = Text.assemble((shown(tool.tool), ""), (" endpoint" if tool.endpoint else "", "dim"))
-        calls = f"{tool.calls} call{'s' * (tool.calls != 1)}"
-        grid.add_row(who, Text(calls, "dim"), not_ok, Text(f"{tool.wait_s:.1f} s", "dim"))
-    head = Text.assemble((title, "bold"), f"  {cost.line}", (f" · {cost.wall_s:.1f} s", "dim"))
-    return Group(head, grid)
+    return grid
+
+
+def _calls(count: int) -> str:
+    return f"{count} call{'s' * (count != 1)}"
 
 
 def image_line(image: StudyImage) -> Text:

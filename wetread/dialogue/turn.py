@@ -67,9 +67,10 @@ class Turn:
         return left
 
     async def _follow(self, events: AsyncIterator[Event]) -> None:
+        if self._stopped and self._session is not None:
+            # once the session has the work in hand, and before it has begun with it
+            asyncio.get_running_loop().call_soon(self._session.cancel)
         async for event in events:
-            if self._stopped and self._session is not None:
-                self._session.cancel()
             self._heed(event)
             self._entries.put_nowait(event)
 

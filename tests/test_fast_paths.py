@@ -16,7 +16,7 @@ from wetread.evidence import Evidence, ModelVersion, Observation
 from wetread.imaging.geometry import Frame, Rectangle
 from wetread.imaging.masks import assess, examine, largest_component
 from wetread.imaging.parts import in_one_column, parts
-from wetread.imaging.png import encode_runs
+from wetread.imaging.png import _deflate_runs, encode_runs
 from wetread.imaging.runs import Runs, coarsened, outline_cells, runs_of, to_image
 from wetread.reports.checks import cod, dem, phi, pri, sec, unc
 from wetread.reports.checks.document import Hints, Line
@@ -169,6 +169,70 @@ def test_a_mask_anywhere_in_its_picture_is_filtered_as_the_picture_would_be(
     size = int.from_bytes(png[33:37], "big")
     assert png[37:41] == b"IDAT"
     assert zlib.decompress(png[41 : 41 + size]) == plain_png(present)
+
+
+def plain_deflate(runs: list[tuple[int, int]]) -> bytes:
+    """RFC 1951 3.2.6, code by code: each byte as a literal, then matches at distance 1, a literal or two at the end."""
+    bits: list[int] = [1, 1, 0]
+
+    def huffman(symbol: int) -> None:
+        for low, high, first, size in ((0, 144, 0x30, 8), (144, 256, 0x190, 9), (256, 280, 0, 7), (280, 288, 0xC0, 8)):
+            if low <= symbol < high:
+                bits.extend(int(bit) for bit in f"{first + symbol - low:0{size}b}")
+
+    def match(length: int) -> None:
+        if length == 258:
+            symbol, extra, offset = 285, 0, 0
+        else:
+            extra = max(0, (length - 3).bit_length() - 3)
+            symbol, offset = 257 + 4 * extra + (length - 3 >> extra), (length - 3) & ((1 << extra) - 1)
+        huffman(symbol)
+        bits.extend(offset >> place & 1 for place in range(extra))
+        bits.extend([0] * 5)
+
+    for value, length in runs:
+        huffman(value)
+        left = length - 1
+        while left >= 3:
+            match(min(left, 258))
+            left -= min(left, 258)
+        for _ in range(left):
+            huffman(value)
+    huffman(256)
+    bits.extend([0] * (-len(bits) % 8))
+    return bytes(sum(bit << place for place, bit in enumerate(bits[at : at + 8])) for at in range(0, len(bits), 8))
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.one_of(st.integers(1, 8), st.integers(1, 900))), min_size=1))
+@quick
+def test_runs_of_bytes_are_deflated_code_by_code(runs: list[tuple[int, int]]) -> None:
+    made = _deflate_runs(*(np.array(column, np.int64) for column in zip(*runs, strict=True)))
+    assert made == plain_deflate(runs)
+    assert zlib.decompress(made, -15) == b"".join(bytes([value]) * length for value, length in runs)
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=60)), st.integers(0, 255))
+@quick
+def test_what_is_told_of_a_mask_by_words_is_true_of_its_pixels(mask: NDArray[np.uint8], least: int) -> None:
+    mask = np.where(mask >= least, mask, 0).astype(np.uint8)
+    inside = mask[mask >= 128]
+    quality, runs = examine(mask)
+    assert quality.area == inside.size
+    if inside.size == 0:
+        assert quality.box is None and runs.area == 0
+        return
+    assert quality.probability == int(inside.sum(dtype=np.int64)) / inside.size / 255
+    rows, columns = np.nonzero(mask >= 128)
+    box = quality.box
+    assert box is not None
+    assert (box.x_min, box.y_min) == (columns.min(), rows.min())
+    assert (box.x_max, box.y_max) == (columns.max() + 1, rows.max() + 1)
+    within = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] >= 128
+    assert (runs.drawn() == within).all()
+
+
+def test_a_bright_mask_does_not_run_over() -> None:
+    assert examine(np.full((900, 1300), 255, np.uint8))[0].probability == 1.0
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())

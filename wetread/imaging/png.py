@@ -140,14 +140,15 @@ def _filtered(runs: Runs) -> tuple[Integers, Integers]:
     # What ends with the last row of the picture goes on behind it.
     steps = np.zeros(size + 2, np.uint8)
     np.add.at(steps, np.concatenate((at, at + 1)), np.concatenate((gain, rest)))
-    filtered = steps[:size].copy()
-    filtered[wide:] -= steps[: size - wide]
+    filtered = np.empty(size, np.uint8)
+    filtered[:wide] = steps[:wide]
+    np.subtract(steps[wide:size], steps[: size - wide], out=filtered[wide:])
     filtered[::wide] += _UP
     filtered[1::wide] -= _UP
-    places = np.flatnonzero(filtered)
+    places = np.flatnonzero(filtered != 0)  # numpy looks for True five times as fast as for what is not 0
     row = places // wide
     inner = places + row * (stride - wide) + top * stride + (places - row * wide >= 2) * (left - 2)
-    bytes_of = np.cumsum(filtered[places], dtype=np.uint8)
+    bytes_of = np.cumsum(filtered.take(places), dtype=np.uint8)
     return (
         np.concatenate((starts[: 2 * top], inner, starts[2 * bottom :])),
         np.concatenate((values[: 2 * top], bytes_of, values[2 * bottom :])),
@@ -157,8 +158,6 @@ def _filtered(runs: Runs) -> tuple[Integers, Integers]:
 def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -> int:
     """RFC 1950 section 8.2, of runs of equal bytes."""
     base = 65521
-    some = np.flatnonzero(values)  # most of a mask is nothing
-    starts, lengths, values = starts[some], lengths[some], values[some]
     first = (1 + int(values @ lengths)) % base
     # A byte counts once for itself and once for each that follows it.
     weights = lengths * (size - starts) - lengths * (lengths - 1) // 2
@@ -168,23 +167,8 @@ def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -
 
 def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
     """One final block of literals, and of matches at distance 1 for what repeats."""
-    literals, matches = _literal_codes(), _match_codes()
-    full = (lengths - 1) // 258
-    rest = lengths - 1 - full * 258
-    # Every run: its byte; full matches; then one shorter match, or one or two literals more.
-    short = rest >= 3
-    counts = 1 + full + np.where(short, 1, rest)
-    last = np.cumsum(counts)
-    codes = np.repeat(literals[values], counts)
-    matched = np.flatnonzero(short)
-    codes[last[matched] - 1] = matches[rest[matched]]
-    long = np.flatnonzero(full)
-    if long.size:
-        repeats = full[long]
-        places = np.arange(int(repeats.sum())) + np.repeat(
-            (last - counts + 1)[long] - np.cumsum(repeats) + repeats, repeats
-        )
-        codes[places] = matches[258]
+    rest = lengths - 1
+    codes = _long_codes(values, rest) if int(rest.max()) > 258 else _codes(values, rest)
     codes, sizes = codes >> _SIZE_BITS, codes & _SIZE
     # Block header: final, fixed code (3 bits, 0b011); block end: seven zeros.
     stops = 3 + np.cumsum(sizes)
@@ -197,8 +181,40 @@ def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
     unsigned = codes.astype(np.uint64)
     np.add.at(words, word, unsigned << shift)
     ends = np.flatnonzero(np.concatenate((word[1:] != word[:-1], (True,))))
-    np.add.at(words, word[ends] + 1, unsigned[ends] >> np.uint64(1) >> (np.uint64(63) - shift[ends]))
+    np.add.at(words, word.take(ends) + 1, unsigned.take(ends) >> np.uint64(1) >> (np.uint64(63) - shift.take(ends)))
     return words.astype("<u8").tobytes()[: (bits + 7) // 8]
+
+
+def _codes(values: Integers, rest: Integers) -> Integers:
+    """A byte, and how often it comes again, up to 258 times, as one code: a literal and a match, or two or three
+    literals. 27 bits at most."""
+    first = _literal_codes().take(values)
+    again = _match_codes().take(rest)
+    size = first & _SIZE
+    # The match's code goes above the literal's bits, its size is added to the literal's size.
+    codes: Integers = first + (again & _SIZE) + (again >> _SIZE_BITS << size + _SIZE_BITS)
+    few = np.flatnonzero((rest == 1) | (rest == 2))
+    codes[few] = _repeated_codes().take(values.take(few) * 3 + rest.take(few))
+    return codes
+
+
+def _long_codes(values: Integers, rest: Integers) -> Integers:
+    """As `_codes`, for bytes that come again more often: first with a match of 258, then matches of 258 alone, then
+    what is left of them."""
+    full = rest // 258
+    left = rest - full * 258
+    codes = _codes(values, np.where(full > 0, 258, left))
+    counts = 1 + full
+    last = np.cumsum(counts)
+    spread = np.full(int(last[-1]), _match_codes()[258])
+    spread[last - counts] = codes
+    long = np.flatnonzero(full)
+    short = left.take(long)
+    literals = _repeated_codes().take(values.take(long) * 3 + np.clip(short - 1, 0, 2))
+    tail = np.where(short < 3, literals, _match_codes().take(short))
+    ends = last.take(long) - 1
+    spread[ends] = tail
+    return np.delete(spread, ends[short == 0])
 
 
 def _reversed(code: int, size: int) -> int:
@@ -224,8 +240,21 @@ def _literal_codes() -> Integers:
 
 
 @cache
+def _repeated_codes() -> Integers:
+    """By three times the byte and how often it comes again, 0 to 2: so many literals as one code."""
+    codes = [
+        sum(literal >> _SIZE_BITS << (literal & _SIZE) * place for place in range(times)) << _SIZE_BITS
+        | (literal & _SIZE) * times
+        for literal in _literal_codes().tolist()
+        for times in (1, 2, 3)
+    ]
+    return np.array(codes, np.int64)
+
+
+@cache
 def _match_codes() -> Integers:
-    """By length, 0 to 258, as `_literal_codes`: the length's symbol, its extra bits, and five zeros for distance 1."""
+    """By length, 0 to 258, as `_literal_codes`: the length's symbol, its extra bits, and five zeros for distance 1.
+    There is none for a length below 3."""
     codes = np.zeros(259, np.int64)
     symbol, length = 257, 3
     while length < 258:

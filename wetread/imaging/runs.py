@@ -7,6 +7,7 @@ own pixels by following its outline alone, exactly: in whole numbers, so that th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,15 +74,33 @@ class Runs:
 def runs_of(present: NDArray[np.bool_]) -> Runs:
     """The runs of a (rows, columns) boolean array."""
     rows, columns = present.shape
-    # A pixel of nothing after each row: no run goes on into the next.
-    edged = np.zeros((rows, columns + 1), np.bool_)
-    edged[:, :columns] = present
-    flat = edged.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if flat.size and flat[0]:
-        changes = np.concatenate(([0], changes))
-    row, starts = np.divmod(changes[::2], columns + 1)
-    return Runs((rows, columns), row, starts, changes[1::2] - row * (columns + 1))
+    wide = edged(columns)
+    flat = np.zeros(rows * wide, np.bool_)
+    flat.reshape(rows, wide)[:, :columns] = present
+    return runs_along(flat, rows, columns)
+
+
+def edged(columns: int) -> int:
+    """How wide a row is made: a pixel of nothing at least follows it, so that no run goes on into the next, and it ends
+    with a word of eight."""
+    return (columns // 8 + 1) * 8
+
+
+def runs_along(flat: NDArray[np.bool_], rows: int, columns: int) -> Runs:
+    """The runs of pixels that stand in a line, row by row, each as wide as `edged(columns)`; any words of nothing may
+    follow."""
+    if flat.size == 0:
+        return Runs((rows, columns), *(np.zeros(0, np.int64) for _ in range(3)))
+    wide = edged(columns)
+    changed = np.empty(flat.size, np.bool_)
+    changed[0] = flat[0]
+    np.not_equal(flat[1:], flat[:-1], out=changed[1:])
+    # Most words of eight hold no change, and are passed over as one.
+    words = np.flatnonzero(changed.view(np.uint64) != 0)
+    inner = np.flatnonzero(changed.reshape(-1, 8).take(words, axis=0))
+    changes = words.take(inner >> 3) * 8 + (inner & 7)
+    row, starts = np.divmod(changes[::2], wide)
+    return Runs((rows, columns), row, starts, changes[1::2] - row * wide)
 
 
 def coarsened(runs: Runs, factor: int) -> Runs:
@@ -105,14 +124,17 @@ def outline_cells(runs: Runs) -> tuple[Integers, Integers]:
     Cells lie between the centres of four pixels, one row and one column fewer than there are pixels; the outline goes
     through those whose corners are not all alike. The first and the last column of the picture must be empty.
     """
-    rows = np.concatenate((runs.rows, runs.rows))
-    edges = np.concatenate((runs.starts, runs.ends))
     # A row of cells lies between two rows of pixels. From an edge of either to the next they differ, to the next they
     # are alike, and so on.
     line = runs.shape[1] + 1
-    below, above = rows < runs.shape[0] - 1, rows > 0
-    places = np.concatenate(((rows * line + edges)[below], ((rows - 1) * line + edges)[above]))
-    places.sort()
+    edges = np.empty((runs.rows.size, 2), np.int64)
+    edges[:, 0] = edges[:, 1] = runs.rows * line
+    edges[:, 0] += runs.starts
+    edges[:, 1] += runs.ends
+    inner = edges.ravel()
+    first, last = np.searchsorted(inner, (line, (runs.shape[0] - 1) * line))
+    places = np.concatenate((inner[:last], inner[first:] - line))
+    places.sort(kind="stable")  # which merges the two halves, each in order
     first, last = places[::2] - 1, places[1::2] - 1
     first[1:] += places[2::2] == places[1:-1:2]  # where two such stretches meet, the cell between them counts once
     counts = last - first + 1
@@ -150,38 +172,35 @@ def to_image(mask: Mask, frame: Frame, box: Box | None = None, inside: Runs | No
         shown = _framed(inside, above=top < 0, below=top + high > content.rows)
     cell_rows, cell_columns = outline_cells(shown)
 
-    # The image rows whose centres lie in each row of cells. The centre of row t is at ((2t + 1) * m - n) / 2n between
-    # the centres of the m content rows, for n source rows: cell and remainder.
-    m, n = content.rows, source.rows
-    cell, into = np.divmod((2 * np.arange(n) + 1) * m - n, 2 * n)
-    bounds = np.searchsorted(cell, np.arange(top, top + high))
-    firsts, counts = bounds[:-1], bounds[1:] - bounds[:-1]
-    repeats = counts[cell_rows]
-    last = np.cumsum(repeats)
-    of = np.repeat(np.arange(cell_rows.size), repeats)
-    y = cell_rows[of]
-    rows = np.arange(of.size) + (firsts[cell_rows] - last + repeats)[of]
-    corner = (cell_rows * wide + cell_columns)[of]
+    # Each image row between the window's first and last row of pixels meets the cells of the row of cells that it lies
+    # in, so that what comes out is in order.
+    n = source.rows
+    cell, into, bounds = _rows_between(content.rows, n)
+    begin, end = bounds[top + 1], bounds[top + high]
+    line_of, below_of = cell[begin:end] - top, into[begin:end]
+    stops_of = np.searchsorted(cell_rows, np.arange(high))
+    counts = (stops_of[1:] - stops_of[:-1]).take(line_of)
+    last = np.cumsum(counts)
+    of = np.repeat(np.arange(counts.size), counts)
+    met = np.arange(of.size) + np.repeat(stops_of.take(line_of) - last + counts, counts)
+    corner = (cell_rows * wide + cell_columns).take(met)
 
     # The mask on that row, times 2n, at the left and at the right edge of the cell.
-    below = into[rows]
+    below = np.repeat(below_of, counts)
     above = 2 * n - below
     flat = window.ravel()
-    before = flat[corner] * above + flat[corner + wide] * below
-    after = flat[corner + 1] * above + flat[corner + wide + 1] * below
+    before = flat.take(corner) * above + flat.take(corner + wide) * below
+    after = flat.take(corner + 1) * above + flat.take(corner + (wide + 1)) * below
     least = PRESENT * 2 * n
     crossed = np.flatnonzero((before >= least) != (after >= least))
-    rows, before, after = rows[crossed], before[crossed], after[crossed]
-    x = corner[crossed] - y[crossed] * wide
-    order = np.argsort(rows * wide + x, kind="stable")
-    rows, before, after, x = rows[order], before[order], after[order], x[order] + left
+    of, before, after = of.take(crossed), before.take(crossed), after.take(crossed)
+    rows, x = of + begin, corner.take(crossed) - line_of.take(of) * wide + left
 
-    # The first image column whose centre lies beyond the crossing, by the same formula along the row.
+    # The first image column whose centre lies beyond the crossing, by the same formula along the row: the first whole
+    # number of steps that comes to the threshold where the mask rises, and that leaves it where it falls.
     m, n = content.columns, source.columns
-    step = after - before
-    rising = step > 0
-    need = (least - before) * 2 * n
-    beyond = np.where(rising, -(-need // np.where(rising, step, 1)), need // np.where(rising, -1, step) + 1)
+    need, step = np.abs(least - before) * (2 * n), after - before
+    beyond = (need - (step > 0)) // np.abs(step) + 1
     columns = -(-(x * 2 * n + beyond + n - m) // (2 * m))
     columns[x < 0] = 0
     columns[x >= m - 1] = n
@@ -193,6 +212,18 @@ def to_image(mask: Mask, frame: Frame, box: Box | None = None, inside: Runs | No
         starts[some] + source.left,
         ends[some] + source.left,
     )
+
+
+@lru_cache(maxsize=8)
+def _rows_between(m: int, n: int) -> tuple[Integers, Integers, list[int]]:
+    """Where n image rows lie between the centres of m content rows, the same for every mask of a picture.
+
+    The centre of row t is at ((2t + 1) * m - n) / 2n between the centres: cell and remainder. Given are both, and the
+    first image row of each cell from -1 to m.
+    """
+    cell, into = np.divmod((2 * np.arange(n) + 1) * m - n, 2 * n)
+    cell.flags.writeable = into.flags.writeable = False
+    return cell, into, np.searchsorted(cell, np.arange(-1, m + 2)).tolist()
 
 
 def _framed(runs: Runs, *, above: bool, below: bool) -> Runs:
@@ -226,9 +257,11 @@ def _window(part: Mask, content: Rectangle, box: Box | None) -> tuple[Mask, int,
         if bottom <= top or right <= left:
             return np.zeros((2, 2), np.uint8), 0, 0
     top, bottom, left, right = top - 1, bottom + 1, left - 1, right + 1
-    window = np.zeros((bottom - top, right - left), np.uint8)
+    window = np.empty((bottom - top, right - left), np.uint8)
     inner = part[max(0, top) : bottom, max(0, left) : right]
     y, x = max(0, -top), max(0, -left)
+    window[:, :x] = 0
+    window[:, x + inner.shape[1] :] = 0
     window[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
     if top < 0:
         window[0] = window[1]

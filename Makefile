@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help report test check bench mutation schemas lock clean
+.PHONY: help report test test-slow check bench mutation schemas lock clean
 
 help: ## List what there is to make.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -25,8 +25,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 report: $(VENV)/.installed ## Install, then draft the report of a real radiograph offline, from a recorded scenario.
 	$(BIN)/wetread run rg1-language-model --show --out wetread-out/rg1
 
-test: $(VENV)/.installed-dev ## Install, then run the tests.
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev ## Install, then run the tests, all but the slow ones.
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+
+test-slow: $(VENV)/.installed-dev ## Run the slow tests: kills by the dozen, a real archive, whole terminals.
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 check: $(VENV)/.installed-dev ## Lint and type-check.
 	$(BIN)/ruff check .

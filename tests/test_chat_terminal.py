@@ -108,6 +108,7 @@ def test_a_study_is_read_and_the_panel_shows_the_report(folder: Path) -> None:
         assert "wetread chat --resume" in terminal.everything()
 
 
+@pytest.mark.slow
 def test_calls_that_run_are_lines_and_a_message_waits_in_sight(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen", "medimageparse", "medimageinsight")
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:
@@ -142,6 +143,7 @@ def test_an_interrupt_keeps_what_is_done_and_the_conversation_goes_on(folder: Pa
         assert terminal.wait_exit() == 0
 
 
+@pytest.mark.slow
 def test_a_queued_message_comes_back_when_the_turn_is_stopped(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen")
     with chat(folder, *STUDY, env=endpoints.env) as terminal:
@@ -154,6 +156,7 @@ def test_a_queued_message_comes_back_when_the_turn_is_stopped(folder: Path, endp
         terminal.wait_for(lambda shown: "› and then this" in shown and "queued" not in shown)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_tool_it_goes_on(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("medimageparse")
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:
@@ -177,6 +180,7 @@ def test_killed_in_the_middle_of_a_tool_it_goes_on(folder: Path, endpoints: Endp
         assert again.count("cxrreportgen") == 0 and again.count("medimageparse") == 1
 
 
+@pytest.mark.slow
 def test_lines_words_and_long_pastes(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated") as terminal:
         terminal.wait_for(READY)
@@ -192,6 +196,7 @@ def test_lines_words_and_long_pastes(folder: Path) -> None:
         assert terminal.everything().count("line") > 100, "the whole text was said"
 
 
+@pytest.mark.slow
 def test_commands_are_completed_and_history_is_searched(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated", rows=40) as terminal:
         terminal.wait_for(READY)
@@ -206,6 +211,7 @@ def test_commands_are_completed_and_history_is_searched(folder: Path) -> None:
         terminal.wait_for(lambda shown: "› /cost" in shown)
 
 
+@pytest.mark.slow
 def test_a_window_may_change_its_size_at_any_time(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen")
     with chat(folder, *STUDY, env=endpoints.env, columns=120, rows=40) as terminal:
@@ -220,6 +226,7 @@ def test_a_window_may_change_its_size_at_any_time(folder: Path, endpoints: Endpo
         assert max(len(line) for line in terminal.lines()) <= 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", ["dumb", "vt100", "linux", "xterm-256color"])
 def test_no_terminal_is_too_odd(folder: Path, term: str) -> None:
     env = {"TERM": term, "NO_COLOR": "1"}
@@ -234,6 +241,7 @@ def test_no_terminal_is_too_odd(folder: Path, term: str) -> None:
         assert b"\x1b[38;2" not in bytes(terminal.raw), "no colour was asked for"
 
 
+@pytest.mark.slow
 def test_what_is_typed_before_it_is_ready_is_not_lost(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated", rows=40) as terminal:
         terminal.wait_for("›")
@@ -247,6 +255,7 @@ def test_a_study_that_is_none_ends_it_with_one_line(folder: Path) -> None:
         assert "WET-INPUT-MISSING" in terminal.everything()
 
 
+@pytest.mark.slow
 def test_without_a_study_one_is_chosen_or_dropped_in(folder: Path) -> None:
     os.rename(folder / "chest.png", folder / "a chest.png")
     with chat(folder, "--simulated", "--view", "PA", rows=40) as terminal:
@@ -258,6 +267,7 @@ def test_without_a_study_one_is_chosen_or_dropped_in(folder: Path) -> None:
         terminal.wait_for(READY)
 
 
+@pytest.mark.slow
 def test_the_history_is_for_its_owner_alone(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated") as terminal:
         terminal.wait_for(READY)

@@ -322,6 +322,7 @@ def test_any_text_gives_issues_inside_it(pieces: list[str]) -> None:
             assert 0 <= issue.start < issue.end <= len(text)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.sampled_from(PIECES), st.sampled_from(PIECES))
 def test_texts_take_linear_time(one: str, other: str) -> None:
@@ -330,6 +331,7 @@ def test_texts_take_linear_time(one: str, other: str) -> None:
     assert isinstance(check(one * 10_000 + other * 2000, today=TODAY), CheckResult)
 
 
+@pytest.mark.slow
 def test_a_thousand_parentheses_and_many_pairs() -> None:
     assert isinstance(check("(" * 1000 + "effusion" + ")" * 1000), CheckResult)
     assert isinstance(

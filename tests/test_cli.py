@@ -396,6 +396,7 @@ def test_a_library_that_is_not_there_is_one_line(bare: Path, capsys: pytest.Capt
 # --- simulate, doctor
 
 
+@pytest.mark.slow
 def test_a_simulator_can_be_read_from_and_examined(chest: list[str]) -> None:
     with subprocess.Popen(
         [*RUN, "simulate", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

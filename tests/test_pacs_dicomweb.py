@@ -241,6 +241,7 @@ def test_what_cannot_be_read_is_told_without_the_folder_it_was_in(
     assert received(bare) == []
 
 
+@pytest.mark.slow
 def test_results_among_the_images_are_left_out(
     archive: tuple[Archive, str], drafted: Path, bare: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

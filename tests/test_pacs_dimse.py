@@ -155,6 +155,7 @@ def test_what_fails_is_told_object_by_object(
     assert len(pacs.stored) == 3
 
 
+@pytest.mark.slow
 def test_a_node_that_breaks_off_in_the_middle(
     serve: Callable[[Pacs], str], drafted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

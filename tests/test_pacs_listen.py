@@ -157,6 +157,7 @@ def test_it_answers_an_echo_and_takes_every_syntax_that_can_be_decoded(
     assert len(files) == len({str(dataset.SOPInstanceUID) for dataset in sent})
 
 
+@pytest.mark.slow
 async def test_two_studies_at_once_are_two_reports(start: Callable[..., Running], bare: Path) -> None:
     running = start()
     first = [radiograph(bare, "1.2.1", seed) for seed in (1, 2)]
@@ -456,6 +457,7 @@ def test_killed_half_way_it_drafts_what_it_had_acknowledged_when_it_is_started_a
     assert all(word not in said for word in ("Roe", "MRN", "1.2.77", "1960"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_ended_while_a_study_waits_it_leaves_it_for_the_next_start(
     listening: Callable[..., tuple[subprocess.Popen[str], int, list[str]]], bare: Path, ending: signal.Signals

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from wetread.artifacts import ArtifactStore
 from wetread.errors import ExportError
@@ -25,6 +26,10 @@ from wetread.reports.template import load_template
 from wetread.store import Store
 from wetread.study import ImageSource, Study, StudyImage
 from wetread.vocabulary import Assertion, Origin, Side, View
+
+# how long something takes is no matter for a test: machines are busy, and tests run side by side
+settings.register_profile("wetread", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wetread")
 
 DRAFTED = datetime(2030, 5, 6, 7, 8, tzinfo=UTC)
 MASK = b"\x89PNG not looked at"

@@ -409,6 +409,27 @@ async def test_an_accepted_proposal_is_the_persons_edit_and_names_nobody(
         assert READER not in "".join(one.model_dump_json() for one in kept.sessions.evidence(dialogue.id))
 
 
+async def test_two_proposals_at_once_are_decided_in_turn_and_ask_for_the_name_once(
+    study: Study, kept: Store, tmp_path: Path
+) -> None:
+    both = calls(
+        ("propose_edit", {"do": "edit", "statement": "S1", "text": "No pleural effusion."}),
+        ("propose_edit", {"do": "add", "place": "bones", "text": "The bones are intact."}),
+    )
+    model = ScriptedModel(script([LOOK, SUBMIT, both, "Done."]))
+    async with await begin(study, sources(model), kept, tmp_path) as dialogue:
+        dialogue.reader = None
+        await say(dialogue)
+        asked = []
+        async for event in dialogue.send("There is none, and the bones are intact."):
+            if isinstance(event, QuestionAsked):
+                asked.append(event.about)
+                dialogue.answer({"proposal": "yes", "other": READER}[event.about])
+        assert asked == ["proposal", "other", "proposal"]
+        assert {"No pleural effusion.", "The bones are intact."} <= set(words(dialogue).values())
+        assert dialogue.report is not None and dialogue.report.version == 3
+
+
 async def test_a_proposal_beside_a_draft_does_not_lose_the_edit(study: Study, kept: Store, tmp_path: Path) -> None:
     """Both in one round: the draft was of the version before, and is asked for again."""
     stubborn = draft(recommendations=["Follow-up as clinically indicated."])

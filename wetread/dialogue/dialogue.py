@@ -77,6 +77,7 @@ class Dialogue:
         self._own_models: list[ChatModel] = []
         self._endpoints = RememberedEndpoints(sources.endpoints, folder / "answers")
         self._questions = Questions()
+        self._proposing = asyncio.Lock()
         self._turn: Turn | None = None
         self._changing = asyncio.Lock()
         self._closed = False
@@ -248,7 +249,12 @@ class Dialogue:
         return answer
 
     async def propose(self, proposal: Proposal) -> Decided:
-        """Put a change before the person for an agent; what they accept is their own edit."""
+        """Put a change before the person for an agent; what they accept is their own edit. One after the other."""
+        with self.session.waiting():
+            async with self._proposing:
+                return await self._decided(proposal)
+
+    async def _decided(self, proposal: Proposal) -> Decided:
         report, session = self.report, self.session
         if report is None:
             return Decided(accepted=False, message="There is no report yet.")

@@ -6,9 +6,8 @@ import re
 from typing import Any
 
 from wetread.agents.protocol_requests import Request
-from wetread.agents.protocol_wording import claims
 from wetread.errors import ToolError
-from wetread.reports.language import NORMAL, lexicon
+from wetread.reports.language import NORMAL, claims, lexicon
 from wetread.tools.structures import STRUCTURES, structure_names
 
 _STRUCTURE = re.compile(

@@ -11,8 +11,7 @@ from wetread.agents.protocol_answers import Asked
 from wetread.agents.protocol_phrasing import same
 from wetread.agents.protocol_requests import Request
 from wetread.agents.protocol_turn import Turn
-from wetread.agents.protocol_wording import claims
-from wetread.reports.language import system_of
+from wetread.reports.language import claims, system_of
 
 MAX_EXPLAINED = 4
 """Chains that are told at once."""

@@ -19,9 +19,8 @@ from wetread.agents.protocol_corrections import added, changed, explained, shown
 from wetread.agents.protocol_planning import PlannedCall, next_round
 from wetread.agents.protocol_requests import Request, read_requests
 from wetread.agents.protocol_turn import Turn
-from wetread.agents.protocol_wording import claims
 from wetread.agents.transcript import CUT_SHORT, calls
-from wetread.reports.language import NORMAL
+from wetread.reports.language import NORMAL, claims
 from wetread.reports.model import Claim
 from wetread.reports.template import ReportTemplate
 

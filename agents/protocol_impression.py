@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from wetread.agents import protocol_wording as words
 from wetread.agents.protocol_phrasing import Line
-from wetread.agents.protocol_wording import claims
-from wetread.reports.language import lexicon, system_of
+from wetread.reports.language import claims, lexicon, system_of
 from wetread.reports.model import Claim
 from wetread.reports.plain import listed
 from wetread.reports.template import ReportTemplate

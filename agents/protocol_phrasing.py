@@ -14,8 +14,7 @@ from typing import Any
 
 from wetread.agents import protocol_wording as words
 from wetread.agents.protocol_answers import Asked, Reading, text_of
-from wetread.agents.protocol_wording import claims
-from wetread.reports.language import NORMAL, lexicon, system_of
+from wetread.reports.language import NORMAL, claims, lexicon, system_of
 from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion, Side
 

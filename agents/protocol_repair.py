@@ -10,8 +10,7 @@ from wetread.agents import protocol_wording as words
 from wetread.agents.protocol_answers import text_of
 from wetread.agents.protocol_impression import abnormal_claims, impression_lines, recommendations
 from wetread.agents.protocol_phrasing import Line, in_order
-from wetread.agents.protocol_wording import claims
-from wetread.reports.language import system_of
+from wetread.reports.language import claims, system_of
 from wetread.reports.template import ReportTemplate
 from wetread.vocabulary import Assertion
 

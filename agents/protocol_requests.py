@@ -12,7 +12,7 @@ from typing import Literal
 
 from wetread.agents import protocol_patterns as patterns
 from wetread.agents.protocol_spelling import Spelled, spelled
-from wetread.agents.protocol_wording import claims
+from wetread.reports.language import claims
 
 Kind = Literal[
     "read",

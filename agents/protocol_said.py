@@ -8,8 +8,8 @@ from typing import Any
 from wetread.agents.protocol_answers import Asked, text_of
 from wetread.agents.protocol_phrasing import Said
 from wetread.agents.protocol_talk import cited, in_lines, number, quoted
-from wetread.agents.protocol_wording import capital, claims, name_of
-from wetread.reports.language import NORMAL, lexicon, sentences, system_of
+from wetread.agents.protocol_wording import capital, name_of
+from wetread.reports.language import NORMAL, claims, lexicon, sentences, system_of
 from wetread.reports.model import Claim
 from wetread.reports.plain import listed
 from wetread.reports.pointing import sides_meet

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from wetread.reports.language import claims as read_claims
-from wetread.reports.language import lexicon
+from wetread.reports.language import claims, lexicon
 from wetread.reports.model import Claim
 from wetread.reports.plain import listed
 from wetread.vocabulary import Assertion, Side
@@ -48,13 +47,8 @@ _TECHNIQUE = re.compile(
 
 
 @lru_cache(maxsize=1024)
-def claims(text: str) -> tuple[Claim, ...]:
-    """What a text claims. Every rule asks it of the same few sentences."""
-    return read_claims(text)
-
-
 def compares(text: str) -> bool:
-    """Whether a text has words of change or comparison."""
+    """Whether a text has words of change or comparison. More than one rule asks it of the same few sentences."""
     return bool(_CUE.search(text)) or any(claim.change is not None for claim in claims(text))
 
 

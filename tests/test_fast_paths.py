@@ -16,15 +16,15 @@ from wetread.evidence import Evidence, ModelVersion, Observation
 from wetread.imaging.geometry import Frame, Rectangle
 from wetread.imaging.masks import assess, examine, largest_component
 from wetread.imaging.parts import in_one_column, parts
-from wetread.imaging.png import _deflate_runs, encode_runs
+from wetread.imaging.png import _adler32, _deflate_runs, encode_runs
 from wetread.imaging.runs import Runs, coarsened, outline_cells, runs_of, to_image
 from wetread.reports.checks import cod, dem, phi, pri, sec, unc
 from wetread.reports.checks.document import Hints, Line
-from wetread.reports.grounding import is_normal, opposing
+from wetread.reports.grounding import _agrees, _opposes, is_normal, opposing
 from wetread.reports.language import lexicon, system_of
 from wetread.reports.language.words import _BREAK
 from wetread.reports.model import Claim
-from wetread.vocabulary import Assertion, Origin
+from wetread.vocabulary import Assertion, Origin, Side
 
 quick = settings(deadline=None, max_examples=80)
 bool_arrays = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40))
@@ -97,6 +97,45 @@ def test_what_is_uncertain_or_past_opposes_nothing(assertion: Assertion) -> None
     claim = Claim(finding="pneumothorax", assertion=assertion, start=0, end=1)
     assert opposing(claim, evidence) is None
     assert opposing(claim.model_copy(update={"assertion": Assertion.PRESENT}), evidence) is not None
+
+
+_FINDINGS = st.sampled_from([None, *sorted(lexicon().findings)[::7], "normal", "pneumothorax", "pleural_effusion"])
+_SIDES = st.sampled_from([None, *Side])
+_SITES = st.sampled_from([None, "lung", "heart", "pleura"])
+
+
+@given(
+    st.builds(Claim, finding=_FINDINGS, anatomy=_SITES, side=_SIDES, start=st.just(0), end=st.just(1)),
+    st.lists(
+        st.builds(
+            Observation,
+            text=st.just("Said."),
+            finding=_FINDINGS,
+            system=st.sampled_from([None, "lungs", "heart", "pleura"]),
+            side=_SIDES,
+            assertion=st.sampled_from(Assertion),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from(Assertion),
+)
+@settings(deadline=None, max_examples=300)
+def test_what_opposes_is_the_first_of_what_opposes_where_nothing_agrees(
+    claim: Claim, observations: list[Observation], assertion: Assertion
+) -> None:
+    claim = claim.model_copy(update={"assertion": assertion})
+    evidence = Evidence(
+        id="E1",
+        tool="classify",
+        model=ModelVersion(name="m"),
+        origin=Origin.CODE,
+        status="ok",
+        observations=tuple(observations),
+    )
+    plain = None
+    if assertion in (Assertion.PRESENT, Assertion.ABSENT) and not any(_agrees(claim, one) for one in observations):
+        plain = next((one for one in observations if _opposes(claim, one)), None)
+    assert opposing(claim, evidence) is plain
 
 
 def blocks(present: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
@@ -209,6 +248,22 @@ def test_runs_of_bytes_are_deflated_code_by_code(runs: list[tuple[int, int]]) ->
     made = _deflate_runs(*(np.array(column, np.int64) for column in zip(*runs, strict=True)))
     assert made == plain_deflate(runs)
     assert zlib.decompress(made, -15) == b"".join(bytes([value]) * length for value, length in runs)
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(1, 900)), min_size=1))
+@quick
+def test_runs_of_bytes_have_the_check_value_of_the_bytes(runs: list[tuple[int, int]]) -> None:
+    values, lengths = (np.array(column, np.int64) for column in zip(*runs, strict=True))
+    starts = np.cumsum(lengths) - lengths
+    plain = zlib.adler32(b"".join(bytes([value]) * length for value, length in runs))
+    assert _adler32(starts, lengths, values, int(lengths.sum())) == plain
+
+
+@pytest.mark.parametrize("size", [(1 << 27) - 5, 1 << 27, (1 << 27) + 5, 1 << 29])
+def test_the_check_value_of_many_bytes_does_not_run_over(size: int) -> None:
+    # n bytes of 255: 1 + 255 n, and n + 255 n (n + 1) / 2
+    plain = (size + 255 * size * (size + 1) // 2) % 65521 << 16 | (1 + 255 * size) % 65521
+    assert _adler32(*(np.array([one]) for one in (0, size, 255)), size) == plain
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=60)), st.integers(0, 255))

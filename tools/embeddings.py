@@ -91,11 +91,13 @@ class _Known:
             self.vectors.move_to_end(text)
         return [self.vectors[text] for text in texts]
 
-    def put(self, model: ModelVersion, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    def put(self, model: ModelVersion, texts: Sequence[str], vectors: Sequence[NDArray[np.float32]]) -> None:
         if model != self.model:
             self.model = model
             self.vectors.clear()
-        self.vectors.update(zip(texts, (vector.copy() for vector in vectors), strict=True))
+        # What a tape holds for all who read from it need not be held once more; else a vector must not keep the others.
+        kept = (vector.copy() if vector.flags.writeable else vector for vector in vectors)
+        self.vectors.update(zip(texts, kept, strict=True))
         while len(self.vectors) > MAX_TEXTS:
             self.vectors.popitem(last=False)
 
@@ -124,7 +126,7 @@ async def embed_texts(reading: Reading, texts: Sequence[str]) -> TextEmbeddings:
         decoded = medimageinsight.decode(reply, request)
         assert decoded.texts is not None
         model = ModelVersion(name=reply.model_name, version=reply.model_version)
-        known.put(model, texts, decoded.texts)
+        known.put(model, texts, decoded.each_text)
         return TextEmbeddings(decoded.texts, model, reply.latency_ms, decoded.warnings)
 
     key = ("texts", tuple(texts))

@@ -39,6 +39,8 @@ class Shared(Generic[ResultT]):
         Raises:
             CancelledError: the caller was cancelled, or the work was when its last other caller left.
         """
+        if self._task.done():
+            return self._task.result()
         self._waiting += 1
         try:
             return await asyncio.shield(self._task)

@@ -33,13 +33,15 @@ Vectors = npt.NDArray[np.float32]
 class Embeddings:
     """Unit vectors, float32 [rows, 1024], of the pictures and of the texts sent; None for what was not sent.
 
-    `scaling_factor` is a logarithm, as sent; None where the reply has none.
+    `scaling_factor` is a logarithm, as sent; None where the reply has none. `each_text` are the vectors of `texts` one
+    by one, for who keeps some of them: in the memory that the reply has them in, where it has them as float32.
     """
 
     images: Vectors | None = None
     texts: Vectors | None = None
     scaling_factor: float | None = None
     warnings: tuple[str, ...] = ()
+    each_text: tuple[Vectors, ...] = ()
 
 
 def encode(
@@ -92,9 +94,9 @@ def decode(reply: EndpointReply, request: EndpointRequest) -> Embeddings:
     """
     rows = check_rows(ENDPOINT, reply.rows, len(request.rows))
     warnings = list(reply.warnings)
-    images = _vectors(rows, "image_features", warnings) if "image" in request.columns else None
-    texts = _vectors(rows, "text_features", warnings) if "text" in request.columns else None
-    return Embeddings(images, texts, _scaling_factor(rows), tuple(warnings))
+    images = _vectors(rows, "image_features", warnings)[0] if "image" in request.columns else None
+    texts, each = _vectors(rows, "text_features", warnings) if "text" in request.columns else (None, [])
+    return Embeddings(images, texts, _scaling_factor(rows), tuple(warnings), tuple(each))
 
 
 def zero_shot_probabilities(
@@ -121,26 +123,32 @@ def zero_shot_probabilities(
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _vectors(rows: list[Any], key: str, warnings: list[str]) -> Vectors:
-    vectors = np.empty((len(rows), DIMENSIONS), np.float32)
+def _vectors(rows: list[Any], key: str, warnings: list[str]) -> tuple[Vectors, list[Vectors]]:
+    """The vectors of all rows together, and each by itself: as it came, where it can be taken as it is."""
+    found: list[Vectors] = []
     for number, row in enumerate(rows):
         value = row.get(key)
         if value is None:
             raise contract_error(ENDPOINT, f"{key} of row {number} is missing")
-        try:
-            vector = np.asarray(value, np.float64)
-        except (TypeError, ValueError):
-            raise contract_error(ENDPOINT, f"{key} of row {number} are not numbers") from None
+        if isinstance(value, np.ndarray) and value.dtype == np.float32:
+            vector = value
+        else:
+            try:
+                vector = np.asarray(value, np.float64)
+            except (TypeError, ValueError):
+                raise contract_error(ENDPOINT, f"{key} of row {number} are not numbers") from None
         if vector.size != DIMENSIONS or vector.shape not in ((DIMENSIONS,), (1, DIMENSIONS)):
             raise contract_error(ENDPOINT, f"{key} of row {number} has not {DIMENSIONS} numbers")
-        vectors[number] = vector.reshape(DIMENSIONS)
+        found.append(vector.reshape(DIMENSIONS).astype(np.float32, copy=False))
+    vectors = np.stack(found)
     norms = np.linalg.norm(vectors, axis=1)
     if not np.isfinite(norms).all() or not (norms > 1e-6).all():
         raise contract_error(ENDPOINT, f"{key} holds a vector that is zero or not finite")
     if (np.abs(norms - 1) > _NORM_TOLERANCE).any():
         warnings.append(f"{key} were not of length one and were brought to it")
         vectors /= norms[:, None]
-    return vectors
+        found = list(vectors)
+    return vectors, found
 
 
 def _scaling_factor(rows: list[Any]) -> float | None:

@@ -18,6 +18,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UP = 2
 _SIZE_BITS = 5
 _SIZE = (1 << _SIZE_BITS) - 1
+_MOST_BYTES = 1 << 27
+"""Up to this many bytes their Adler-32 is summed up in 63 bits as it is: 255 * n * (n + 1) / 2 at most."""
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -160,8 +162,10 @@ def _adler32(starts: Integers, lengths: Integers, values: Integers, size: int) -
     base = 65521
     first = (1 + int(values @ lengths)) % base
     # A byte counts once for itself and once for each that follows it.
-    weights = lengths * (size - starts) - lengths * (lengths - 1) // 2
-    second = (size + int((weights % base * values).sum())) % base
+    weights = lengths * (size - starts) - (lengths * (lengths - 1) >> 1)
+    if size > _MOST_BYTES:
+        weights %= base
+    second = (size + int(values @ weights)) % base
     return second << 16 | first
 
 
@@ -186,16 +190,8 @@ def _deflate_runs(values: Integers, lengths: Integers) -> bytes:
 
 
 def _codes(values: Integers, rest: Integers) -> Integers:
-    """A byte, and how often it comes again, up to 258 times, as one code: a literal and a match, or two or three
-    literals. 27 bits at most."""
-    first = _literal_codes().take(values)
-    again = _match_codes().take(rest)
-    size = first & _SIZE
-    # The match's code goes above the literal's bits, its size is added to the literal's size.
-    codes: Integers = first + (again & _SIZE) + (again >> _SIZE_BITS << size + _SIZE_BITS)
-    few = np.flatnonzero((rest == 1) | (rest == 2))
-    codes[few] = _repeated_codes().take(values.take(few) * 3 + rest.take(few))
-    return codes
+    """A byte, and how often it comes again, up to 258 times, as one code: see `_run_codes`."""
+    return _run_codes().take(values * 259 + rest)
 
 
 def _long_codes(values: Integers, rest: Integers) -> Integers:
@@ -210,7 +206,7 @@ def _long_codes(values: Integers, rest: Integers) -> Integers:
     spread[last - counts] = codes
     long = np.flatnonzero(full)
     short = left.take(long)
-    literals = _repeated_codes().take(values.take(long) * 3 + np.clip(short - 1, 0, 2))
+    literals = _codes(values.take(long), np.clip(short - 1, 0, 1))
     tail = np.where(short < 3, literals, _match_codes().take(short))
     ends = last.take(long) - 1
     spread[ends] = tail
@@ -240,15 +236,17 @@ def _literal_codes() -> Integers:
 
 
 @cache
-def _repeated_codes() -> Integers:
-    """By three times the byte and how often it comes again, 0 to 2: so many literals as one code."""
-    codes = [
-        sum(literal >> _SIZE_BITS << (literal & _SIZE) * place for place in range(times)) << _SIZE_BITS
-        | (literal & _SIZE) * times
-        for literal in _literal_codes().tolist()
-        for times in (1, 2, 3)
-    ]
-    return np.array(codes, np.int64)
+def _run_codes() -> Integers:
+    """By 259 times the byte and how often it comes again: a literal and a match, or up to three literals, as one code
+    of at most 27 bits."""
+    literals, matches = _literal_codes()[:, None], _match_codes()[None, :]
+    sizes = literals & _SIZE
+    # What follows goes above the literal's bits, and its size is added to the literal's size.
+    codes: Integers = literals + (matches & _SIZE) + (matches >> _SIZE_BITS << sizes + _SIZE_BITS)
+    for times in (1, 2):
+        before = codes[:, [times - 1]]
+        codes[:, [times]] = before + sizes + (literals >> _SIZE_BITS << (before & _SIZE) + _SIZE_BITS)
+    return codes.ravel()
 
 
 @cache

@@ -30,12 +30,23 @@ def opposing(claim: Claim, evidence: Evidence) -> Observation | None:
     are a kind of it, at every place if it names no side, else on that side alone. "Normal" is opposed by something
     abnormal that is present in the same system. "Uncertain" opposes nothing.
     """
-    if evidence.status != "ok" or claim.finding is None or claim.assertion not in _OPPOSABLE:
+    assertion, finding = claim.assertion, claim.finding
+    if finding is None or assertion not in _OPPOSABLE or evidence.status != "ok":
         return None
+    normal = is_normal(finding)
+    against: Observation | None = None
     for observation in evidence.observations:
-        if observation.assertion is claim.assertion and _agrees(claim, observation):
-            return None
-    return next((observation for observation in evidence.observations if _opposes(claim, observation)), None)
+        said = observation.assertion
+        if said is assertion:
+            if _agrees(claim, observation):
+                return None
+            # of the same assertion only "normal" and an abnormality oppose each other
+            other = observation.finding
+            if other is None or normal is is_normal(other):
+                continue
+        if against is None and _opposes(claim, observation):
+            against = observation
+    return against
 
 
 def support(statement: Statement, ledger: Mapping[str, Evidence]) -> Support:

@@ -223,11 +223,12 @@ def choose_template(study: Study, workspace: Path | None = None) -> str:
     """
     fitting: list[ReportTemplate] = []
     lacking: list[tuple[str, str]] = []
+    current = study.current
     critical_list(workspace)  # a mistake in it is told here, as it would be of the template chosen
     for name in sorted(template_names(workspace), key=lambda name: (name != DEFAULT, name)):
         template = _as_written(name, workspace)
-        others = [image for image in study.current if not _is_for(template, image)]
-        if len(others) == len(study.current):
+        others = [image for image in current if not _is_for(template, image)]
+        if len(others) == len(current):
             continue
         reason = _other_image(template, others[0]) if others else _missing_image(template, study)
         if reason is not None:

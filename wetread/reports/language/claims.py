@@ -35,6 +35,12 @@ def claims(text: str) -> tuple[Claim, ...]:
     site ("the heart is not enlarged"), the claim has that finding. A change of a site without a finding ("the cardiac
     silhouette is unchanged") is a claim with no finding.
     """
+    return _claims(text) if len(text) <= _LONGEST_KEPT else _claims.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _claims(text: str) -> tuple[Claim, ...]:
+    """A sentence is asked about where it is drafted, written and checked."""
     return tuple(
         claim.model_copy(update={"start": claim.start + sentence.start, "end": claim.end + sentence.start})
         if sentence.start

@@ -535,6 +535,7 @@ def test_a_mistake_does_not_repeat_what_the_bundle_holds() -> None:
 texts = st.text(min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(said=texts, reason=texts, exam=texts, name=texts)
 def test_any_text_gives_a_valid_bundle(said: str, reason: str, exam: str, name: str) -> None:

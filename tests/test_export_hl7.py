@@ -237,6 +237,7 @@ def impressed(said: str) -> str:
     return message(short().model_copy(update={"impression": (statement,)}).sealed())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     said=st.one_of(

@@ -352,6 +352,7 @@ def calls(text: str) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["(", "(effusion ", "no effusion, ", "effusion and ", "is not ", "1. ", "1.\n", "findings: ", "no\nedema ",

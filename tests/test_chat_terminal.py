@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -279,3 +280,12 @@ def test_the_history_is_for_its_owner_alone(folder: Path) -> None:
     assert "/help" in history.read_text() and history.stat().st_mode & 0o077 == 0
     studies = list((folder / ".wetread" / "studies").iterdir())
     assert len(studies) == 1 and studies[0].stat().st_mode & 0o077 == 0
+
+
+def test_lines_through_a_pipe_answer_what_is_asked(folder: Path) -> None:
+    typed = "Read this.\nDrop the last sentence.\n1\nAda Reader\n/undo\n"
+    done = subprocess.run(
+        [WETREAD, "chat", *STUDY, "--simulated"], input=typed, cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Version 3" in done.stdout and "Stopped." not in done.stdout

@@ -126,10 +126,13 @@ class Chat:
     def typed(self, text: str) -> None:
         """A line was entered."""
         line = text.strip()
+        if self.asks:
+            # not before what follows from the answer is the next line taken
+            self._settled.clear()
         if self._answer is not None:
-            self._answered(line or None)
+            self._answered(self._chosen(line))
         elif self._asked is not None:
-            self._talk().answer(line or None)
+            self._talk().answer(self._chosen(line))
         elif line.startswith("/cancel"):
             self.interrupt(drop_queue=True)
         elif not line:
@@ -392,6 +395,14 @@ class Chat:
     def _talk(self) -> Dialogue:
         assert self.desk is not None and self.desk.dialogue is not None
         return self.desk.dialogue
+
+    def _chosen(self, line: str) -> str | None:
+        """An answer as it was typed, or the option of that number."""
+        asked = self.live.now().asked
+        options = asked.options if asked is not None else ()
+        if line.isdecimal() and 0 < int(line[:4]) <= len(options):
+            return options[int(line[:4]) - 1]
+        return line or None
 
     def _answered(self, text: str | None) -> None:
         if self._answer is not None and not self._answer.done():

@@ -431,10 +431,46 @@ async def test_deadline() -> None:
 
 
 async def test_deadline_holds_for_waiting_too() -> None:
-    async with client(never, timeout_s=0.05, max_in_flight=1) as endpoints:
-        found = await asyncio.gather(*(endpoints.score(REQUEST) for _ in range(2)), return_exceptions=True)
-    assert [getattr(error, "code", "") for error in found] == ["WET-ENDPOINT-DEADLINE"] * 2
-    assert "waiting for a free place" in str(found[1])
+    holding, let_go = asyncio.Event(), asyncio.Event()
+
+    async def holds_its_place(request: httpx.Request) -> httpx.Response:
+        holding.set()
+        try:
+            return await never(request)
+        finally:
+            await let_go.wait()
+
+    async with client(holds_its_place, timeout_s=0.05, max_in_flight=1) as endpoints:
+        first = asyncio.create_task(endpoints.score(REQUEST))
+        await holding.wait()
+        with pytest.raises(EndpointError, match="while waiting for a free place") as caught:
+            await endpoints.score(REQUEST)
+        let_go.set()
+        with pytest.raises(EndpointError, match="at the first attempt"):
+            await first
+    assert caught.value.code == "WET-ENDPOINT-DEADLINE"
+
+
+async def test_a_deadline_tells_of_the_time_spent_waiting() -> None:
+    clock, holding, let_go = Clock(), asyncio.Event(), asyncio.Event()
+
+    async def answers_once(request: httpx.Request) -> httpx.Response:
+        if holding.is_set():
+            return await never(request)
+        holding.set()
+        await let_go.wait()
+        return ok()
+
+    async with client(answers_once, clock, timeout_s=0.5, max_in_flight=1) as endpoints:
+        first = asyncio.create_task(endpoints.score(REQUEST))
+        await holding.wait()
+        second = asyncio.create_task(endpoints.score(REQUEST))
+        await asyncio.sleep(0)
+        clock.now += 0.4
+        let_go.set()
+        await first
+        with pytest.raises(EndpointError, match=r"at the first attempt, after 0\.4 s of waiting for a free place"):
+            await second
 
 
 async def test_deadline_ends_the_retries() -> None:

@@ -148,8 +148,10 @@ class HttpEndpoints:
         wire = await self._wire()
         lane = wire.lanes[call.name]
         while True:
+            asked = self._clock()
             async with lane.slots:
                 await self._wait_for_turn(call, lane)
+                call.waited_s += self._clock() - asked
                 call.admit()
                 call.attempts += 1
                 try:
@@ -222,6 +224,8 @@ class HttpEndpoints:
         where = f"after {call.attempts} attempts" if call.attempts > 1 else "at the first attempt"
         if not call.attempts:
             where = "while waiting for a free place"
+        elif call.waited_s >= call.settings.timeout_s / 2:
+            where += f", after {call.waited_s:.2g} s of waiting for a free place"
         last = f", the last fault being {call.last.code}" if call.last else ""
         return EndpointError(
             "WET-ENDPOINT-DEADLINE",
@@ -308,6 +312,7 @@ class _Call:
         self.deadline = deadline
         self.body: bytes | None = None
         self.attempts = 0
+        self.waited_s = 0.0
         self.last: EndpointError | None = None
         self.probe = False
         self._admitted = False

@@ -152,7 +152,7 @@ class Chat:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
-    chest_phantom(512, seed=7).write_png(folder / "frontal.png")
+    chest_phantom(512, seed=41).write_png(folder / "frontal.png")
     chest_phantom(256, seed=9).write_png(folder / "earlier film.png")
     (folder / "report.txt").write_text("The heart was normal.", encoding="utf-8")
     return folder

@@ -202,9 +202,9 @@ def _mask(shape: Floats, rows: int, columns: int) -> NDArray[np.uint8]:
 def _developed(film: Floats, rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Attenuation to gray values at the asked size, with noise that is stronger where less light came through."""
     side = min(rows, columns)
-    gray = enlarged(np.clip((film - 0.02) / 0.95, 0, 1), rows, columns)
+    gray = enlarged(np.clip((film - 0.02) / 0.95, 0, 1), rows, columns).astype(np.float64)
     np.clip(gray, 0, 1, out=gray)
-    gray **= 1.15
+    gray **= 1.15  # in float64: single precision's powers are not the same on all processors
     noise = rng.standard_normal((rows, columns), dtype=np.float32)
     gray *= 243.0
     gray += 6.0 + noise * (1.6 if side > 256 else 0.8)

@@ -30,7 +30,9 @@ _RIGHT_LUNG: Curve = (
 )  # fmt: skip
 
 
-_UNIT_GRID = np.linspace(0, 1, GRID, dtype=np.float32)
+_UNIT_GRID = np.linspace(0, 1, GRID)
+"""float64: single precision's exp and cos differ in their last bit from one processor to the next, and with them the
+pixels, whose hash decides what simulated models say of them."""
 
 
 def _jittered(curve: Curve, rng: np.random.Generator, by: float = 0.004) -> Curve:

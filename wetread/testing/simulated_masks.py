@@ -17,7 +17,7 @@ import numpy.typing as npt
 from wetread.testing.simulated_picture import SMALL, Picture
 from wetread.tools.endpoints.medimageparse import SIDE
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.float64]
 """float32 [256, 256]."""
 
 
@@ -130,7 +130,7 @@ def _bright_spots(picture: Picture, chest: _Chest) -> Field:
     typical = np.median(picture.small[inside])
     spread = np.median(np.abs(picture.small[inside] - typical)) * 1.4826 + 0.02
     core: Field = np.minimum(*(_radius(picture, chest, _SHAPES[name]) for name in ("right lung", "left lung")))
-    bright = ((picture.small - typical) / spread - 2.2).astype(np.float32)
+    bright = (picture.small - typical) / spread - 2.2
     return lungs * _sigmoid(15 * (0.8 - core)) * _sigmoid(2.5 * bright)
 
 
@@ -138,8 +138,8 @@ def _nothing(picture: Picture, prompt: str, seed: int) -> Field:
     """What the model makes of something that is not there: next to nothing, or a few blobs somewhere."""
     digest = hashlib.sha256(f"{seed}/{picture.sha256}/{prompt}".encode()).digest()
     spurious = digest[0] % 2 == 0
-    y, x = np.mgrid[0:SMALL, 0:SMALL].astype(np.float32)
-    field = np.zeros((SMALL, SMALL), np.float32)
+    y, x = np.mgrid[0:SMALL, 0:SMALL]
+    field = np.zeros((SMALL, SMALL))
     for blob in range(1 + digest[1] % 3 if spurious else 1):
         centre_x, centre_y, size, peak = digest[4 * blob + 4 : 4 * blob + 8]
         reach = 3 + size % 12 if spurious else 1 + size % 2
@@ -170,8 +170,9 @@ def _fit(picture: Picture) -> _Chest | None:
     from PIL import Image
 
     left, top, right, bottom = (edge * SMALL for edge in picture.content)
-    small = Image.fromarray(picture.small).resize((_FIT, _FIT), Image.Resampling.BOX, box=(left, top, right, bottom))
-    content = np.asarray(small, np.float32)
+    whole = Image.fromarray(picture.small.astype(np.float32))
+    small = whole.resize((_FIT, _FIT), Image.Resampling.BOX, box=(left, top, right, bottom))
+    content = np.asarray(small, np.float64)
     chests, weights = _templates()
     contrast = weights @ content.ravel()
     best = int(contrast.argmax())
@@ -198,7 +199,7 @@ def _fit_heart(content: Field, chest: _Chest) -> _Ellipse:
 
 def _grid(side: int) -> tuple[Field, Field]:
     """y and x of the middles of pixels of a square, 0 to 1."""
-    y, x = (np.mgrid[0:side, 0:side].astype(np.float32) + np.float32(0.5)) / np.float32(side)
+    y, x = (np.mgrid[0:side, 0:side] + 0.5) / side
     return y, x
 
 
@@ -213,14 +214,14 @@ def _templates() -> tuple[list[_Chest], Field]:
         for width in _SCALES
         for height in _SCALES
     ]
-    weights = np.empty((len(chests), _FIT * _FIT), np.float32)
+    weights = np.empty((len(chests), _FIT * _FIT))
     for number, chest in enumerate(chests):
         radius = np.minimum(*(_distance(x, y, chest, _SHAPES[name]) for name in ("right lung", "left lung")))
-        inside = (radius < 0.9).astype(np.float32)
-        around = ((radius > 1.05) & (radius < 1.35)).astype(np.float32)
+        inside = (radius < 0.9).astype(np.float64)
+        around = ((radius > 1.05) & (radius < 1.35)).astype(np.float64)
         weights[number] = (around / around.sum() - inside / inside.sum()).ravel()
     return chests, weights
 
 
 def _sigmoid(value: Field) -> Field:
-    return (1 / (1 + np.exp(-value))).astype(np.float32)
+    return 1 / (1 + np.exp(-value))

@@ -24,14 +24,14 @@ class BadPicture(ValueError):
 class Picture:
     """A decoded picture.
 
-    `small` is float32 [256, 256], 0 to 1, squashed to a square. `content` is the part that is not black padding: left,
+    `small` is float64 [256, 256], 0 to 1, squashed to a square. `content` is the part that is not black padding: left,
     top, right, bottom, in fractions of the picture. `sha256` is over the gray pixels and their shape.
     """
 
     rows: int
     columns: int
     sha256: str
-    small: npt.NDArray[np.float32]
+    small: npt.NDArray[np.float64]
     content: tuple[float, float, float, float]
 
 
@@ -50,7 +50,7 @@ def look_at(data: bytes) -> Picture:
                 if file.width * file.height > MAX_PIXELS:
                     raise BadPicture("the picture has too many pixels")
                 gray = file.convert("L")
-                small = np.asarray(gray.resize((SMALL, SMALL), Image.Resampling.BOX), np.float32) / np.float32(255)
+                small = np.asarray(gray.resize((SMALL, SMALL), Image.Resampling.BOX), np.float64) / 255
                 pixels = np.asarray(gray)
     except BadPicture:
         raise
@@ -59,7 +59,7 @@ def look_at(data: bytes) -> Picture:
     return Picture(gray.height, gray.width, pixel_sha256(pixels), small, _content(small))
 
 
-def _content(small: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+def _content(small: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
     lit = small > 0.02
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
     if not len(rows):

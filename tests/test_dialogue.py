@@ -52,7 +52,7 @@ from wetread.store.journal import Said
 from wetread.study import Study
 from wetread.testing.scripted import ScriptedModel, calls
 
-SOON_S = 2.0
+SOON_S = 10.0
 """What a cancelled turn may take on a machine that does much else; benchmarks/interrupt.py measures it."""
 
 

@@ -543,11 +543,12 @@ async def test_breaker_opens_probes_and_closes() -> None:
 
 
 async def test_breaker_lets_one_probe_through_at_a_time() -> None:
-    clock, answer, healthy = Clock(), asyncio.Event(), False
+    clock, asked, answer, healthy = Clock(), asyncio.Event(), asyncio.Event(), False
 
     async def handler(request: httpx.Request) -> httpx.Response:
         if not healthy:
             return httpx.Response(503)
+        asked.set()
         await answer.wait()
         return ok()
 
@@ -558,7 +559,8 @@ async def test_breaker_lets_one_probe_through_at_a_time() -> None:
         healthy = True
         for number in range(2):  # the first probe is cancelled, and leaves its place to the next
             probe = asyncio.create_task(code_of(endpoints.score(REQUEST)))
-            await asyncio.sleep(0.01)
+            await asked.wait()
+            asked.clear()
             assert await code_of(endpoints.score(REQUEST)) == "RESTING"
             if number == 0:
                 probe.cancel()
@@ -660,12 +662,25 @@ async def test_over_a_real_socket() -> None:
 async def test_a_connection_that_breaks_and_one_that_is_given_up() -> None:
     clock = Clock()
     faults = FaultPlan.parse(["cxrreportgen:drop", "cxrreportgen:slow=60,after=2"])
-    with served(asgi_app(faults=faults)) as base:
+    app = asgi_app(faults=faults)
+    asked = threading.Semaphore(0)
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        async def heard() -> Any:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                asked.release()
+            return message
+
+        await app(scope, heard, send)
+
+    with served(counted) as base:
         endpoints = HttpEndpoints(settings_at(base, max_in_flight=1), clock=clock, sleep=clock.sleep)
         reply = await endpoints.score(REQUEST)
         assert reply.warnings == ("cxrreportgen answered at attempt 2",)
         slow = asyncio.create_task(endpoints.score(REQUEST))
-        await asyncio.sleep(0.1)
+        for _ in range(3):  # the one that was dropped, its second attempt, and this one
+            assert await asyncio.to_thread(asked.acquire, timeout=30)
         slow.cancel()
         with pytest.raises(asyncio.CancelledError):
             await slow

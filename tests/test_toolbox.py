@@ -101,6 +101,12 @@ def make_reading(events: list[Event] | None = None, **fields: Any) -> Reading:
     )
 
 
+async def settled() -> None:
+    """Let all go on that can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 async def ask(
     box: Toolbox, arguments: str = "", name: str = "echo", id: str = "c1"
 ) -> tuple[ToolAnswer, dict[str, Any]]:
@@ -332,9 +338,10 @@ async def test_a_failed_call_is_tried_again() -> None:
 
 
 async def test_cancelling_ends_the_tool_and_leaves_no_evidence() -> None:
-    ended = asyncio.Event()
+    began, ended = asyncio.Event(), asyncio.Event()
 
     async def hang(_: EchoArguments) -> None:
+        began.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -343,7 +350,7 @@ async def test_cancelling_ends_the_tool_and_leaves_no_evidence() -> None:
     events: list[Event] = []
     reading = make_reading(events)
     call = asyncio.create_task(ask(Toolbox([Echo(hang)], reading)))
-    await asyncio.sleep(0.01)
+    await began.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -362,9 +369,9 @@ async def test_one_of_two_callers_may_leave() -> None:
     tool = Echo(wait)
     box = Toolbox([tool], make_reading())
     first, second = (asyncio.create_task(ask(box, id=id)) for id in ("c1", "c2"))
-    await asyncio.sleep(0.01)
+    await settled()
     first.cancel()
-    await asyncio.sleep(0.01)
+    await settled()
     gate.set()
     _, said = await second
     assert said["status"] == "ok" and tool.runs == 1
@@ -492,12 +499,12 @@ async def test_shared_work_is_cancelled_when_the_last_caller_leaves() -> None:
 
     shared = Shared(work())
     callers = [asyncio.create_task(shared.result()) for _ in range(2)]
-    await asyncio.sleep(0)
+    await settled()
     callers[0].cancel()
-    await asyncio.sleep(0.01)
+    await settled()
     assert not ended.is_set()
     callers[1].cancel()
-    await asyncio.sleep(0.01)
+    await settled()
     assert ended.is_set() and shared.spoiled
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from wetread.reports.critical import SECTION, TITLE
 from wetread.reports.model import Issue, Report, ReportImage, Statement
 from wetread.reports.outline import outlines
 from wetread.reports.plain import printable
-from wetread.reports.template import common_folders, template_folder, template_names
+from wetread.reports.renderings import jinja_environment
 from wetread.reports.view import (
     MODE_WORDS,
     SEVERITIES,
@@ -64,7 +63,7 @@ def to_html(report: Report, pictures: Mapping[str, bytes], *, workspace: Path | 
     """
     from markupsafe import Markup
 
-    environment = _environment(folders(report.template, workspace))
+    environment = jinja_environment(report.template, workspace, autoescape=True, finalize=_printable)
     footer = _css_string(f"{report.disclosure} {DISCLAIMER}")
     style = (
         _source(environment, "report.css") + f"@media print {{ @page {{ @bottom-left {{ content: {footer}; }} }} }}\n"
@@ -296,27 +295,6 @@ def data_uri(data: bytes) -> Markup | None:
     except (UnidentifiedImageError, OSError, ValueError):
         return None
     return Markup(f"data:image/{kind.lower()};base64,{base64.b64encode(data).decode('ascii')}")
-
-
-def folders(template: str, workspace: Path | None) -> tuple[Path, ...]:
-    """Where renderings are looked for: the template's own folder, then the ones that all templates share."""
-    own = [template_folder(template, workspace)] if template in template_names(workspace) else []
-    return (*own, *common_folders(workspace))
-
-
-@cache
-def _environment(folders: tuple[Path, ...]) -> Environment:
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        finalize=_printable,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _printable(value: Any) -> Any:

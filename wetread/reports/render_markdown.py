@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wetread import DISCLAIMER, __version__
 from wetread.reports.critical import SECTION, TITLE, line
 from wetread.reports.model import Report
-from wetread.reports.render_html import folders
+from wetread.reports.renderings import jinja_environment
 from wetread.reports.view import (
     MODE_WORDS,
     counted,
@@ -31,9 +30,6 @@ from wetread.reports.view import (
 )
 from wetread.reports.view_review import ADDENDA, REVIEW, addenda, review_lines, written_by
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _LINE_START = re.compile(r"^(\d{0,9})([-+=.)])(?=\s|$)")
 _LINK = re.compile(r"(?i)\b(https?|ftp|www|mailto|xmpp)([:.])")
@@ -47,7 +43,7 @@ def to_markdown(report: Report, *, figures: Mapping[str, str] | None = None, wor
         figures: File name of a picture by image handle, put under the findings.
         workspace: Folder whose templates take precedence.
     """
-    environment = _environment(folders(report.template, workspace))
+    environment = jinja_environment(report.template, workspace, autoescape=False, finalize=escape)
     exam = next((section.text for section in report.sections if section.name == "exam"), "Report")
     text = environment.get_template("report.md.j2").render(
         report=report,
@@ -100,18 +96,3 @@ def escape(value: Any) -> str:
     text = " ".join(str(value).split())
     text = _SPECIAL.sub(r"\\\1", text)
     return _LINK.sub(r"\1\\\2", _LINE_START.sub(r"\1\\\2", text))
-
-
-@cache
-def _environment(folders: tuple[Path, ...]) -> Environment:
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folders),
-        autoescape=False,
-        finalize=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -63,7 +63,7 @@ def test_resizing_reaches_the_program() -> None:
 
 
 def test_ctrl_c_interrupts() -> None:
-    text = "import time\nprint('runs')\ntry: time.sleep(600)\nexcept KeyboardInterrupt: print('stopped')"
+    text = "import time\ntry:\n    print('runs')\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('stopped')"
     with program(text) as terminal:
         terminal.wait_for("runs")
         assert terminal.key("c-c").wait_exit() == 0

@@ -137,6 +137,18 @@ def test_findings_as_a_list_and_a_single_flat_box() -> None:
     assert [len(sentence.boxes) for sentence in found.sentences] == [1, 0]
 
 
+def test_a_model_that_goes_in_circles_is_heard_once() -> None:
+    box = [[0.1, 0.1, 0.2, 0.2]]
+    said = [["A nodule.", box], *[["No effusion.", None]] * 40, ["A nodule.", None], ["A nodule.", box]]
+    found = cxrreportgen.decode(reply({"output": json.dumps(said)}))
+    assert [(one.text, len(one.boxes)) for one in found.sentences] == [
+        ("A nodule.", 1),
+        ("No effusion.", 0),
+        ("A nodule.", 0),
+    ]
+    assert found.warnings == ("40 of the model's sentences repeat an earlier one and were left out",)
+
+
 @pytest.mark.parametrize("output", ["null", "", None, "[]", '[["null", null]]', '[[null, null], ["  ", []]]'])
 def test_no_findings_are_no_sentences_and_a_warning(output: Any) -> None:
     found = cxrreportgen.decode(reply({"output": output}))
@@ -184,6 +196,7 @@ def test_a_box_thinner_than_a_bin_gets_the_bin() -> None:
         {"output": '[["A.", "box"]]'},
         {"output": "[" * 5000},
         {"output": json.dumps([["A.", None]] * 500)},
+        {"output": json.dumps([["An effusion. " * 500, None]])},
     ],
 )
 def test_broken_findings(row: dict[str, Any]) -> None:

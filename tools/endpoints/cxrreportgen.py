@@ -22,6 +22,7 @@ BINS = 100
 
 MAX_SENTENCES = 200
 MAX_BOXES = 100
+MAX_CHARACTERS = 2000
 _NO_SENTENCE = frozenset({"", "null", "none", "n/a", "nan"})
 
 
@@ -92,8 +93,9 @@ def decode(reply: EndpointReply) -> GroundedFindings:
     """The findings of a reply of one row.
 
     `output` is JSON in a text (a list is taken too), and may be null: then there are no sentences, and a warning.
-    Sentences without words are dropped, as are single boxes that cannot be (not finite, inverted, outside the square),
-    each with a warning. A box that is thinner than a bin is given the bin's width.
+    Sentences without words are dropped, as are those that the model repeats word for word about the same place (it may
+    go in circles until its tokens are used up), and single boxes that cannot be (not finite, inverted, outside the
+    square), each with a warning. A box that is thinner than a bin is given the bin's width.
 
     Raises:
         EndpointError: `WET-ENDPOINT-CONTRACT` where the structure itself is broken.
@@ -107,11 +109,14 @@ def decode(reply: EndpointReply) -> GroundedFindings:
         return GroundedFindings(sentences=(), warnings=(*warnings, "the model gave no findings (null)"))
     if len(items) > MAX_SENTENCES:
         raise contract_error(ENDPOINT, f"{len(items)} sentences, more than {MAX_SENTENCES}")
-    sentences = []
+    sentences: dict[GroundedSentence, None] = {}
+    repeated = 0
     for number, item in enumerate(items, 1):
         if not isinstance(item, list) or len(item) != 2 or not isinstance(item[0], str | None):
             raise contract_error(ENDPOINT, f"sentence {number} is not a pair of text and boxes")
         text = item[0] or ""
+        if len(text) > MAX_CHARACTERS:
+            raise contract_error(ENDPOINT, f"sentence {number} has {len(text)} characters, over {MAX_CHARACTERS}")
         if not text.isprintable():
             text = "".join(c if c.isprintable() else " " for c in text)
         text = " ".join(text.split())
@@ -121,7 +126,11 @@ def decode(reply: EndpointReply) -> GroundedFindings:
         boxes, dropped = _boxes(item[1], number)
         if dropped:
             warnings.append(f"{dropped} of the boxes of sentence {number} cannot be and were left out")
-        sentences.append(GroundedSentence(text=text, boxes=boxes))
+        sentence = GroundedSentence(text=text, boxes=boxes)
+        repeated += sentence in sentences
+        sentences[sentence] = None
+    if repeated:
+        warnings.append(f"{repeated} of the model's sentences repeat an earlier one and were left out")
     if not sentences and not warnings:
         warnings.append("the model gave no findings (an empty list)")
     return GroundedFindings(sentences=tuple(sentences), warnings=tuple(warnings))

@@ -113,6 +113,7 @@ def _segmentation(report: Report, sources: Sources, drawn: list[Mark], masks: Ma
     if "FrameOfReferenceUID" not in made:
         # General Image: where no position in the patient says which way the rows run (PS3.3 C.7.6.1.1.1)
         made.PatientOrientation = header.get("PatientOrientation") or ""
+    made._db_con.close()  # highdicom's index of the frames, in memory: it leaves it open
     return finish(made, report, source)
 
 

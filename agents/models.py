@@ -178,12 +178,15 @@ class OpenAIChat:
 
     def _error(self, error: Exception) -> ModelError:
         """Our error for one of the SDK's: its status and code, never its text, which may repeat what was sent."""
+        import httpx2
         import openai
 
         name = self._name
         if isinstance(error, openai.APITimeoutError):
             return ModelError("WET-MODEL-TIMEOUT", f"{name} did not answer in time.", "Try again.")
         if isinstance(error, openai.APIConnectionError):
+            if isinstance(error.__cause__, httpx2.ReadError | httpx2.RemoteProtocolError):
+                return self._broken("BROKEN")
             host = split_url(str(self._client.base_url)).netloc
             return ModelError("WET-MODEL-UNREACHABLE", f"{host} cannot be reached for {name}.", "Check the base URL.")
         if not isinstance(error, openai.APIStatusError):

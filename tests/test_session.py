@@ -173,6 +173,24 @@ async def test_an_answer_without_a_report_is_asked_for_once(study: Study) -> Non
     assert whole(reading.transcript)
 
 
+async def test_what_was_found_is_kept_where_the_model_ends_in_text_all_the_same(study: Study) -> None:
+    reading = session(study, ScriptedModel([LOOK, "FINDINGS: effusion.", "I said so: effusion."]))
+    assert ended(await follow(reading)).outcome == "failed"
+    report = reading.result()
+    assert report.incomplete and "The model answered without a report." in report.incomplete
+    assert "small left pleural effusion" in report.findings[2].statements[0].text.lower()
+
+
+async def test_a_draft_that_was_sent_back_is_kept_where_the_model_gives_up(study: Study) -> None:
+    wrong = orjson.loads(orjson.dumps(DRAFT))
+    wrong["findings"][0]["evidence"] = ["E9"]
+    reading = session(study, ScriptedModel([LOOK, calls(("submit_report", wrong)), "Done.", "Done."]))
+    assert ended(await follow(reading)).outcome == "failed"
+    report = reading.result()
+    assert report.incomplete and "the last draft that was submitted" in report.incomplete
+    assert "GRD-1" in {issue.code for issue in report.issues}
+
+
 async def test_a_question_is_answered_without_a_report(study: Study) -> None:
     reading = session(study, ScriptedModel(["What should I look for?"]))
     events = await follow(reading)

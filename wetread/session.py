@@ -444,6 +444,7 @@ class Session:
         facts = study_facts(self.study, self.template)
         if not _told(self._transcript, facts):
             task = f"{task}\n\n{facts_block(facts)}"
+        owed = False
         for nudged in (False, True):
             history = (*self._transcript, *repaired(record))
             run = await self._crew.work(task, history=history, record=record, meter=self._meter)
@@ -454,12 +455,13 @@ class Session:
                 return "reported", self._reported()
             if run.ended == "iterations":
                 raise self._meter.reach("iterations")
-            if nudged or (run.text.strip() and not self._owes_report(run.messages)):
+            owed = owed or self._owes_report(run.messages)
+            if nudged or (run.text.strip() and not owed):
                 break
             task = NUDGE
         self._why_none = "The model answered without a report."
         if run.text.strip():
-            return "answered", run.text
+            return ("failed", self._partial(self._why_none, record)) if owed else ("answered", run.text)
         reading.emit(Notice(code="WET-MODEL-EMPTY", message="The model answered with nothing, twice."))
         return "failed", self._partial("The language model gave no answer.", record)
 

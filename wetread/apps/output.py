@@ -72,11 +72,10 @@ def nothing_assessed(report: Report) -> ReadingError:
     """Why a report assesses nothing. It holds what the order says all the same, and fields for a person to fill."""
     code, message = "WET-READING-NOTHING", "Nothing could be assessed"
     if all(evidence.tool == "study_context" for evidence in report.evidence):
-        return ReadingError(
-            code,
-            f"{message}: template {report.template} asks no tool to look at the images.",
-            "A person can fill in the report; --template names another template.",
-        )
+        hint = "A person can fill in the report; --template names another template."
+        if report.incomplete:  # it ended before its time: the template is not to blame
+            return ReadingError(code, f"{message}: no tool had looked at the images when the turn ended.", hint)
+        return ReadingError(code, f"{message}: no tool of template {report.template} looked at the images.", hint)
     return ReadingError(
         code,
         f"{message}: every tool failed or abstained, as the report says.",

@@ -191,6 +191,15 @@ async def test_a_draft_that_was_sent_back_is_kept_where_the_model_gives_up(study
     assert "GRD-1" in {issue.code for issue in report.issues}
 
 
+async def test_an_image_that_no_tool_looked_at_is_named(tmp_path: Path) -> None:
+    frames = [Image.fromarray(chest_phantom(128, seed=seed).pixels) for seed in (1, 2)]
+    frames[0].save(tmp_path / "two.tif", save_all=True, append_images=frames[1:])
+    reading = session(read_study([tmp_path / "two.tif"], view="PA"), Protocol())
+    assert ended(await follow(reading)).outcome == "reported"
+    (technique,) = (one.text for one in reading.result().sections if one.name == "technique")
+    assert technique.endswith("No tool looked at image_2.") and "image_1" not in technique
+
+
 async def test_a_question_is_answered_without_a_report(study: Study) -> None:
     reading = session(study, ScriptedModel(["What should I look for?"]))
     events = await follow(reading)

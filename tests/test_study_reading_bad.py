@@ -214,6 +214,20 @@ def test_two_patients(phantom: Phantom, tmp_path: Path, elements: dict[str, str 
     assert refused(tmp_path / "a.dcm", prior=[other]).code == "WET-INPUT-PATIENTS"
 
 
+def test_who_is_not_named_may_be_somebody_else(phantom: Phantom, tmp_path: Path) -> None:
+    phantom.write_dicom(tmp_path / "a.dcm", elements=NAMED)
+    assert read_study([tmp_path]).warnings == ()
+    chest_phantom(64).write_dicom(tmp_path / "b.dcm", elements={"PatientID": None, "PatientName": None})
+    assert [one for one in read_study([tmp_path]).warnings if "whether the images are of one" in one]
+
+
+def test_two_studies_of_days_that_are_not_known(phantom: Phantom, tmp_path: Path) -> None:
+    phantom.write_dicom(tmp_path / "a.dcm")
+    undated = {"StudyDate": None, "AcquisitionDate": None, "SeriesDate": None, "ContentDate": None}
+    chest_phantom(64).write_dicom(tmp_path / "b.dcm", elements={**undated, "StudyInstanceUID": "2.25.9"})
+    assert read_study([tmp_path]).warnings == ("The images belong to 2 studies, whose days are not all known.",)
+
+
 def test_two_studies(phantom: Phantom, tmp_path: Path) -> None:
     phantom.write_dicom(tmp_path / "a.dcm")
     phantom.write_dicom(tmp_path / "b.dcm", study_date=date(2024, 1, 1))

@@ -269,6 +269,9 @@ class _Reader:
                     f"The images belong to {len(keys)} patients by their headers.",
                     "Give the images of one patient.",
                 )
+        named = sum(one.patient is not None or one.name is not None for one in facts)
+        if 0 < named < len(facts):
+            self.warnings.append("Not all headers name a patient: whether the images are of one could not be checked.")
 
     def _check_one_study(self, current: list[_Found]) -> None:
         dates = {
@@ -283,6 +286,9 @@ class _Reader:
                 f"The images belong to {len(studies)} studies of {len(dates)} days.",
                 "Give one study, and earlier ones by --prior or as `role: prior` in study.yaml.",
             )
+        undated = any(image.facts is not None and image.facts.acquired is None for image in current)
+        if len(studies) > 1 and undated:
+            self.warnings.append(f"The images belong to {len(studies)} studies, whose days are not all known.")
 
     def _with_view(self, found: list[_Found], text: str) -> list[_Found]:
         view = parse_view(text)

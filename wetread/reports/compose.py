@@ -75,6 +75,7 @@ def compose(
     said = [*(statement for system in systems for statement in system.statements), *impression]
     critical = critical_results(said, template.critical, found=now)
     told = (critical_section(critical),) if critical else ()
+    seen = {name for one in evidence if one.status == "ok" for name in one.inputs}
     return Report(
         template=template.name,
         template_version=template.version,
@@ -99,7 +100,7 @@ def compose(
             )
             for image in study.images
         ),
-        sections=(*sections(study, template), *told),
+        sections=(*sections(study, template, seen), *told),
         findings=systems,
         impression=impression,
         recommendations=recommendations,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Literal
 
@@ -31,17 +32,20 @@ _VIEWS = {
 _MODALITIES = {"CR": "radiograph", "DX": "radiograph", "RG": "radiograph", "CT": "CT image", "MR": "MR image"}
 
 
-def sections(study: Study, template: ReportTemplate) -> tuple[Section, ...]:
+def sections(study: Study, template: ReportTemplate, seen: Collection[str] | None = None) -> tuple[Section, ...]:
     """The code-written sections in the template's order.
 
     Exam: from the order or the header, else from the views; never from a model. What is unknown is said to be.
+
+    Args:
+        seen: Handles of the images that tools looked at, where that is known.
     """
     exam = template.exam(study)
     written = []
     for spec in template.sections:
         if spec.name in _WRITTEN_BY_AGENTS:
             continue
-        text, source = _text(spec.name, study, exam.title)
+        text, source = _text(spec.name, study, exam.title, seen)
         if not text and not spec.required:
             continue
         written.append(
@@ -57,7 +61,7 @@ def sections(study: Study, template: ReportTemplate) -> tuple[Section, ...]:
     return tuple(written)
 
 
-def _text(name: str, study: Study, exam: str) -> tuple[str, Source]:
+def _text(name: str, study: Study, exam: str, seen: Collection[str] | None) -> tuple[str, Source]:
     match name:
         case "exam":
             return (plain(study.exam), "order") if study.exam else (exam, "code")
@@ -66,17 +70,19 @@ def _text(name: str, study: Study, exam: str) -> tuple[str, Source]:
         case "history":
             return plain(study.history or ""), "order"
         case "technique":
-            return technique(study), "study"
+            return technique(study, seen), "study"
         case _:
             return comparison(study), "study"
 
 
-def technique(study: Study) -> str:
-    """Views, what the order says of the technique, and what limits the reading."""
+def technique(study: Study, seen: Collection[str] | None = None) -> str:
+    """Views, what the order says of the technique, and what limits the reading; `seen` as in `sections`."""
     parts = [_views(study.current) + "."]
     if study.technique:
         parts.append(plain(study.technique).rstrip(".") + ".")
     limits = _limitations(study)
+    if seen:
+        limits += _unseen([image.handle for image in study.current], seen)
     if limits:
         parts.append("Limitations: " + " ".join(limits))
     return " ".join(parts)
@@ -143,6 +149,15 @@ def _limitations(study: Study) -> list[str]:
         found += [_note(image.handle, note) for note in image.notes]
     found += [plain(warning).rstrip(".") + "." for warning in study.warnings]
     return list(dict.fromkeys(found))
+
+
+def _unseen(handles: Sequence[str], seen: Collection[str]) -> list[str]:
+    """That tools looked at some images only: a normal report must not be taken to be about the others."""
+    missed = [handle for handle in handles if handle not in seen]
+    if not missed:
+        return []
+    named = _listed(missed) if len(missed) <= 3 else f"{len(missed)} of the {len(handles)} images"
+    return [f"No tool looked at {named}."]
 
 
 def _note(handle: str, note: str) -> str:

@@ -91,6 +91,14 @@ def test_a_folder_stands_for_its_latest_version(folder: Path, capsys: pytest.Cap
     assert error_line(capsys).startswith("WET-REVIEW-REPLACED")
 
 
+def test_who_reviews_may_stand_in_the_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WETREAD_READER", "Cy Third")
+    assert run("review", str(folder), "--accept", "all") == 0
+    assert "in review by Cy Third" in read_report(folder / "report-v2.json").disclosure
+    assert run("review", str(folder), "--accept", "all", "--by", ADA) == 0
+    assert f"in review by {ADA}" in read_report(folder / "report-v3.json").disclosure
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -63,7 +63,7 @@ def _report(command: argparse.ArgumentParser, *, needed: bool = True) -> None:
     command.add_argument(
         "--store", metavar="WHERE", help="the store, which has the masks too (WETREAD_STORE, .wetread/store.db)"
     )
-    command.add_argument("--by", metavar="NAME", help="your name, for the audit log of the store")
+    command.add_argument("--by", metavar="NAME", help="your name, for the audit log of the store (WETREAD_READER)")
 
 
 def _study(command: argparse.ArgumentParser, why: str) -> None:

@@ -34,7 +34,7 @@ def _store(command: Any, common: Callable[[Any], None]) -> None:
 
 def _review(command: Any, common: Callable[[Any], None]) -> None:
     command.add_argument("report", metavar="REPORT", help=f"{REPORT}; questions are asked where no option says what")
-    command.add_argument("--by", metavar="NAME", help="your name; that of --sign by default")
+    command.add_argument("--by", metavar="NAME", help="your name; that of --sign, or WETREAD_READER, by default")
     done = command.add_argument_group("statements and AI results")
     done.add_argument("--accept", metavar="IDS", action="append", default=[], help="S1,S2, or all")
     done.add_argument("--reject", metavar="IDS", action="append", default=[], help="S3,S4")

@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
     wanted = formats_of(options.to)
     identity = identity_from(options)
     workspace = Path(options.workspace)
-    by = reader_name(options.by)
     settings = settings_for(workspace)
+    by = reader_name(options.by, settings)
     with opened_store(options.store, settings, workspace) as store:
         found = find_report(options.report, store)
         artifacts = store.artifacts.load(found.report) if store is not None else None

@@ -32,8 +32,8 @@ def _fhir(options: argparse.Namespace) -> int:
 
     workspace = Path(options.workspace)
     identity = identity_from(options)
-    by = reader_name(options.by)
     settings = settings_for(workspace)
+    by = reader_name(options.by, settings)
     with opened_store(options.store, settings, workspace) as store:
         report = find_report(options.report, store).report
     (bundle,) = export(report, "fhir", workspace=workspace, identity=identity)
@@ -54,9 +54,9 @@ def _archive(options: argparse.Namespace) -> int:
     from wetread.apps.pacs.destination import destination
     from wetread.apps.pacs.results import FORMATS, objects_of, stored_by_format
 
-    by = reader_name(options.by)
     workspace = Path(options.workspace)
     settings = settings_for(workspace)
+    by = reader_name(options.by, settings)
     to = destination(
         options.protocol, options.url, called=options.aet, calling=options.calling, allow_http=options.allow_http
     )

@@ -50,25 +50,27 @@ def run(options: argparse.Namespace) -> int:
                 )
             from wetread.apps.review_dialog import ask
 
-            by, answers = ask(found.report, options.by, partial(_answered, found.report, options, workspace))
+            reader = options.by or settings.reader
+            by, answers = ask(found.report, reader, partial(_answered, found.report, options, workspace))
             version = _answered(found.report, options, workspace, by, answers)
         else:
-            version = _next(found.report, options, workspace)
+            version = _next(found.report, options, workspace, settings.reader)
         places = _keep(version, found, store, options, named=named)
     show_report(version, as_json=options.json)
     note(f"Version {version.version}, {version.status}: {', '.join(places)}")
     return 0
 
 
-def _next(report: Report, options: argparse.Namespace, workspace: Path) -> Report:
-    """The next version, as the options say."""
+def _next(report: Report, options: argparse.Namespace, workspace: Path, reader: str | None) -> Report:
+    """The next version, as the options say; by `reader` where they name nobody."""
     from wetread.review import append, conclude, withdraw
 
     by = options.sign or options.correct or options.by
     if options.by and by != options.by:
         raise ReviewError("WET-REVIEW-NAME", "--by names another person than the one who signs.", "Leave --by out.")
+    by = by or reader
     if not by:
-        raise ReviewError("WET-REVIEW-NAME", "A review needs your name.", "Give --by, or --sign.")
+        raise ReviewError("WET-REVIEW-NAME", "A review needs your name.", "Give --by, or set WETREAD_READER.")
     at = datetime.now(UTC)
     actions = actions_from(options, report)
     whole = {"addendum": options.addendum, "cancelled": options.cancel, "entered-in-error": options.entered_in_error}

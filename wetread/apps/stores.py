@@ -109,8 +109,8 @@ def version_file(path: Path, version: int) -> Path:
     return path.with_name(f"report-v{version}.json")
 
 
-def reader_name(given: str | None) -> str | None:
-    """A person's name as the audit log takes it.
+def reader_name(given: str | None, settings: Settings) -> str | None:
+    """A person's name as the audit log takes it: the given one, else that of the settings.
 
     Raises:
         InputError: `WET-INPUT-OPTION`, it is empty or too long.
@@ -118,7 +118,7 @@ def reader_name(given: str | None) -> str | None:
     from wetread.reports.plain import shown
 
     if given is None:
-        return None
+        return settings.reader
     name = shown(given)
     if not 1 <= len(name) <= 120:
         raise InputError("WET-INPUT-OPTION", "--by is no name.", "Write a name of up to 120 characters.")

@@ -112,6 +112,7 @@ def orders(bare: Path, **other: Any) -> Orders:
         "workspace": bare,
         "simulated": True,
         "template": None,
+        "view": None,
         "out": bare / "out",
         "store": None,
         "send_to": None,
@@ -225,6 +226,17 @@ async def test_what_cannot_be_sent_or_drafted_is_set_aside_and_the_next_study_go
     assert await asyncio.to_thread(main, read) == 0
     (report,) = (bare / "out").rglob("report.json")
     assert main(["export", str(report), "--to", "dicom-sr", "--study", str(aside[1])]) == 0
+
+
+@pytest.mark.slow
+async def test_a_view_is_given_to_what_has_none_and_to_nothing_else(start: Callable[..., Running], bare: Path) -> None:
+    running = start()
+    for one in (radiograph(bare, "1.2.1", ViewPosition=None), radiograph(bare, "1.2.2", ViewPosition="AP")):
+        assert await asyncio.to_thread(running.sender.send, one) == [0x0000]
+    said = await drafts(running, orders(bare, view="PA"), 2)
+    assert not [line for line in said if "WET-" in line]
+    reports = [json.loads(path.read_bytes()) for path in (bare / "out").rglob("report.json")]
+    assert sorted(report["images"][0]["view"] for report in reports) == ["AP", "PA"]
 
 
 # --- what it refuses
@@ -351,6 +363,34 @@ def test_what_was_left_by_a_killed_process_is_taken_up_and_parts_are_not(tmp_pat
         again.add(instance("1.4", "9", patient="y"), "c")
     clock.now = 31
     assert len(again.complete()) == 1 and again.waiting() == (0, 3)
+    again.close()
+
+
+def test_killed_while_a_done_study_is_removed_nothing_of_it_is_drafted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    spool = Spool(tmp_path / "spool", quiet_s=1, clock=clock)
+    for number in "123":
+        spool.add(instance(number=number), "a")
+    spool.ended("a")
+    clock.now = 5
+    spool.complete()
+    study = spool.next()
+    assert study is not None
+
+    def killed(folder: Path) -> None:
+        next(folder.glob("*.dcm")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wetread.apps.pacs.spool.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            spool.drafted(study, keep=False)
+    spool.close()
+    again = Spool(tmp_path / "spool", quiet_s=1, clock=clock)
+    assert again.next() is None and again.waiting() == (0, 0)
+    assert not list((tmp_path / "spool").rglob("*.dcm"))
     again.close()
 
 

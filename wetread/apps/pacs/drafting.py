@@ -18,7 +18,9 @@ from wetread.errors import WetreadError
 from wetread.events import Event
 from wetread.reports.export import Source
 from wetread.session import Session
+from wetread.study import Study
 from wetread.study_reading import read_study
+from wetread.vocabulary import View
 
 PAUSE_S = 0.2
 """How often the spool is looked at."""
@@ -31,6 +33,7 @@ class Orders:
     Attributes:
         settings, workspace: As for every command.
         simulated, template: As for `wetread read`.
+        view: Of the one radiograph of a study whose header names none.
         out: Folder in which each report gets one of its own.
         store: The store, as a command names it.
         send_to: Where results go.
@@ -41,6 +44,7 @@ class Orders:
     workspace: Path
     simulated: bool
     template: str | None
+    view: str | None
     out: Path
     store: str | None
     send_to: Destination | None
@@ -79,7 +83,7 @@ async def _draft(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable
     Raises:
         WetreadError: one of these failed.
     """
-    read = await asyncio.to_thread(read_study, study.folder)
+    read = await asyncio.to_thread(_read, study.folder, orders.view)
     async with open_session(
         read, orders.settings, simulated=orders.simulated, template=orders.template, workspace=orders.workspace
     ) as session:
@@ -92,6 +96,13 @@ async def _draft(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable
         except asyncio.CancelledError:
             await finishing
             raise
+
+
+def _read(folder: Path, view: str | None) -> Study:
+    """A study, whose one radiograph without a view has that view; what a header says stands."""
+    read = read_study(folder)
+    unknown = [image for image in read.images if image.is_radiograph and image.view is View.UNKNOWN]
+    return read_study(folder, view=view) if view is not None and len(unknown) == 1 else read
 
 
 async def _finish(

@@ -32,7 +32,7 @@ def need_pynetdicom(*, sending: bool) -> None:
         ) from None
     _config.LOG_HANDLER_LEVEL = "none"
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
-    transport.AssociationSocket._shutdown_socket = close_socket  # type: ignore[method-assign]
+    transport.AssociationSocket._shutdown_socket = close_socket  # type: ignore[method-assign, assignment]
 
 
 def close_socket(association: AssociationSocket) -> None:

@@ -4,6 +4,7 @@
     ready/TIME-KEY/          a study that is complete, to be drafted
     failed/TIME-KEY/         one that could not be drafted or whose results could not be sent; a person decides
     kept/TIME-KEY/           one that was drafted, where they are to be kept
+    done/TIME-KEY/           one that was drafted and is being removed
 
 KEY is a one-way key of the Study Instance UID. The folders can be entered by their owner alone. A file has its name
 when it is whole; moving between the folders is a rename.
@@ -35,7 +36,7 @@ MIN_FREE_BYTES = 500_000_000
 
 _PATIENT = ".patient.json"
 _PART = ".part"
-INCOMING, READY, FAILED, KEPT = "incoming", "ready", "failed", "kept"
+INCOMING, READY, FAILED, KEPT, DONE = "incoming", "ready", "failed", "kept", "done"
 
 
 class Full(Exception):
@@ -109,7 +110,7 @@ class Spool:
         self._lock = threading.Lock()
         self._coming: dict[str, _Coming] = {}
         try:
-            for name in ("", INCOMING, READY, FAILED, KEPT):
+            for name in ("", INCOMING, READY, FAILED, KEPT, DONE):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(folder, 0o700)
             self._alone = _hold(folder / ".lock")
@@ -124,8 +125,10 @@ class Spool:
         self._alone.close()
 
     def _take_stock(self) -> int:
-        """What an earlier process left: parts are removed, studies that were coming begin to be quiet now."""
+        """What an earlier process left: parts and what is done are removed, what was coming begins to be quiet now."""
         size = 0
+        for folder in (self.folder / DONE).iterdir():
+            shutil.rmtree(folder)
         for path in self.folder.rglob("*"):
             if path.name.endswith(_PART):
                 path.unlink()
@@ -227,10 +230,10 @@ class Spool:
     def drafted(self, study: ReadyStudy, *, keep: bool) -> None:
         """A study is done with: its files are removed, or kept."""
         size = _size(study.folder)
-        if keep:
-            study.folder.rename(self.folder / KEPT / study.name)
-        else:
-            shutil.rmtree(study.folder)
+        # in one step: what a killed process had begun to remove must not be drafted again, let alone half of it
+        there = study.folder.rename(self.folder / (KEPT if keep else DONE) / study.name)
+        if not keep:
+            shutil.rmtree(there)
         with self._lock:
             self._bytes -= size
 

@@ -237,7 +237,9 @@ def _is_cjk(text: str) -> bool:
 
 
 def _letter(character: str) -> str:
-    """A letter or digit, full width too; with its diacritics, composed or not, without them, or spelled out."""
+    """A letter, full width too, or digit; with its diacritics, composed or not, without them, or spelled out."""
+    if character.isdecimal():
+        return re.escape(character)
     if character.isascii():
         return f"[{character}{chr(ord(character) + 0xFEE0)}]"
     choices = [re.escape(character)]
@@ -259,7 +261,12 @@ def _words(words: Iterable[str]) -> str:
     listed = [word for word in words if word]
     if not listed:
         return ""
-    return _bounded(r"[\W_]{0,3}".join(_WITHIN.join(map(_letter, word)) for word in listed), "".join(listed))
+    return _bounded(r"[\W_]{0,3}".join(map(_word, listed)), "".join(listed))
+
+
+def _word(word: str) -> str:
+    # UIDs come by the thousand, and nobody breaks a line in one: numbers stay plain
+    return (_WITHIN if word.isalpha() else "").join(map(_letter, word))
 
 
 def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:

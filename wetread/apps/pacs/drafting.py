@@ -9,14 +9,16 @@ from pathlib import Path
 
 from wetread.apps.output import nothing_assessed, write_files
 from wetread.apps.pacs.destination import Destination
-from wetread.apps.pacs.results import objects_of, stored_by_format
+from wetread.apps.pacs.results import Outgoing, objects_of, outgoing, stored_by_format
 from wetread.apps.pacs.spool import ReadyStudy, Spool
 from wetread.apps.stores import keep_draft, log_delivery, opened_store
 from wetread.apps.wiring import open_session
 from wetread.config import Settings
-from wetread.errors import WetreadError
+from wetread.errors import PacsError, WetreadError
 from wetread.events import Event
 from wetread.reports.export import Source
+from wetread.reports.model import Report
+from wetread.reports.reading import read_report
 from wetread.session import Session
 from wetread.study import Study
 from wetread.study_reading import read_study
@@ -66,7 +68,11 @@ async def work(spool: Spool, orders: Orders, tell: Callable[[str], None]) -> Non
 async def _handle(study: ReadyStudy, spool: Spool, orders: Orders, tell: Callable[[str], None]) -> None:
     tell(f"{study.name}: drafting, {study.instances} instance{'s' if study.instances != 1 else ''}.")
     try:
-        await _draft(study, spool, orders, tell)
+        kept = await asyncio.to_thread(spool.results, study)
+        if kept and orders.send_to is not None:
+            await _go_on(kept, study, spool, orders, orders.send_to, tell)
+        else:
+            await _draft(study, spool, orders, tell)
     except WetreadError as error:
         why = error.line()  # names files by their folder in the spool, which identifies nobody
     except Exception as error:  # one study must not end the node; the text of the unforeseen may say what it must not
@@ -124,15 +130,41 @@ async def _finish(
     if all(system.status == "not_assessed" for system in report.findings):
         raise nothing_assessed(report)
     if orders.send_to is not None:
-        done.append(await asyncio.to_thread(_send, session, study, orders, orders.send_to))
+        done.append(await asyncio.to_thread(_send, session, study, spool, orders, orders.send_to))
     await asyncio.to_thread(spool.drafted, study, keep=orders.keep)
     tell(f"{study.name}: {', '.join(done)}.")
 
 
-def _send(session: Session, study: ReadyStudy, orders: Orders, to: Destination) -> str:
+async def _go_on(
+    kept: Sequence[Path],
+    study: ReadyStudy,
+    spool: Spool,
+    orders: Orders,
+    to: Destination,
+    tell: Callable[[str], None],
+) -> None:
+    """Send what was drafted before the process ended: another draft would have other UIDs, and be stored beside it."""
+    report = await asyncio.to_thread(read_report, orders.out / study.name / "report.json")
+    objects = [outgoing(file.name.partition("+")[0], file.name.partition("+")[2], file.read_bytes()) for file in kept]
+    sent = await asyncio.to_thread(_deliver, report, objects, orders, to)
+    await asyncio.to_thread(spool.drafted, study, keep=orders.keep)
+    tell(f"{study.name}: drafted before, {sent}.")
+
+
+def _send(session: Session, study: ReadyStudy, spool: Spool, orders: Orders, to: Destination) -> str:
     report = session.result()
     source = Source(session.study, session.images, session.artifacts, study.folder, orders.workspace)
     objects, _ = objects_of(report, source)
+    try:
+        spool.keep_results(study, {f"{one.format}+{one.name}": one.data for one in objects})
+    except OSError as error:
+        raise PacsError(
+            "WET-PACS-SPOOL", f"The results cannot be kept until they are sent ({error.strerror}).", "Make room."
+        ) from None
+    return _deliver(report, objects, orders, to)
+
+
+def _deliver(report: Report, objects: Sequence[Outgoing], orders: Orders, to: Destination) -> str:
     result = to.send(objects, orders.settings.dicomweb)
     if result.stored:
         counts = stored_by_format(objects, result)

@@ -275,7 +275,15 @@ def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
         for second, after in enumerate(split):
             if first != second and before and after and sum(map(len, before + after)) >= 4:
                 yield _words([*before, *after])
-    for words in split:
+    for place, words in enumerate(split):
+        others = {word[0] for other, there in enumerate(split) if other != place for word in there}
+        initials = rf"(?:(?:{'|'.join(map(_letter, sorted(others)))})\.[\s-]*){{1,3}}"
+        for named in (words, *([word] for word in words if len(words) > 1)):
+            text = "".join(named)
+            if others and len(text) >= 3 and text.casefold() not in _COMMON:  # L. hand
+                whole = r"[\W_]{0,3}".join(map(_word, named))
+                yield _bounded(f"{initials}{whole}", "")
+                yield rf"(?<![^\W_]){whole},?\s+{initials}(?<=\.)"
         for word in words:
             if word.casefold() not in _COMMON and (len(word) >= 3 or (_is_cjk(word) and len(word) >= 2)):
                 yield _words([word])

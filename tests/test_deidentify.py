@@ -276,6 +276,40 @@ def test_a_name_is_found_wherever_it_stands(
     assert not identifiers.found_in(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mu\u0308ller",  # decomposed
+        "MÜL-\nLER",
+        "J. Roe",
+        "Roe, J.",
+        "H. P. Müller-Lüdenscheidt",
+        "H.-P. Müller",
+        "Mueller-\nLuedenscheidt",
+        "Luden-\r\n  scheidt",
+        "Ja\u00adne",
+        "Ja\u200bne",
+        "\uff32\uff2f\uff25",  # full width
+        "2. Januar 1960",
+        "2 de enero de 1960",
+        "Jan 2, '60",
+        "02.01.\n1960",
+        "1960\u201301\u201302",
+    ],
+)
+def test_an_identifier_is_found_however_it_is_spelled(text: str) -> None:
+    from wetread.deidentify import Identifiers
+
+    identifiers = Identifiers()
+    identifiers.add_name("Mu\u0308ller-Lüdenscheidt^Hans Peter")
+    identifiers.add_name("Roe^Jane")
+    identifiers.add_name("Hand^Laura")
+    identifiers.add_date(date(1960, 1, 2))
+    assert identifiers.scrub(f"Cough, {text}, fever") == "Cough, [removed], fever"
+    for harmless in ("Mul-\nlet", "January 2019", "roebuck", "Lung-\nbase", "2 cm, 1960 ml", "L. hand"):
+        assert identifiers.scrub(harmless) == harmless
+
+
 # --- pseudonyms
 
 

@@ -23,9 +23,6 @@ pytest.importorskip("pynetdicom", reason="the extra pacs is not installed")
 
 RG1 = BUILT_IN / "studies" / "rg1" / "rg1.dcm"
 PUSH = ["--study", str(RG1), "--to", "dicom-sr,dicom-gsps", "--aet", "PACS"]
-LEAKS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""pynetdicom leaves a socket that found nobody to the garbage collector."""
-
 NAMES = ["findings-sr.dcm", "narrative-sr.dcm", "boxes-gsps.dcm"]
 
 
@@ -178,7 +175,6 @@ def test_a_node_that_breaks_off_in_the_middle(
     assert len(pacs.stored) == 3
 
 
-@LEAKS
 def test_nobody_there(drafted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -187,7 +183,6 @@ def test_nobody_there(drafted: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert err.startswith("WET-PACS-CONNECT: ") and err.count("\n") == 1
 
 
-@LEAKS
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\x02\x00\x00\x00\x00\x04abcd"])
 def test_something_that_is_no_dicom_node(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:

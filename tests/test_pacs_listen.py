@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from wetread.apps.pacs import node as node_module
 from wetread.apps.pacs.destination import NodeDestination
 from wetread.apps.pacs.drafting import Orders, work
 from wetread.apps.pacs.node import Node, transfer_syntaxes
+from wetread.apps.pacs.results import Outgoing, SendResult, Sent
 from wetread.apps.pacs.spool import Full, Instance, OtherPatient, Spool
 from wetread.config import Settings
 from wetread.errors import PacsError
@@ -112,6 +114,7 @@ def orders(bare: Path, **other: Any) -> Orders:
         "workspace": bare,
         "simulated": True,
         "template": None,
+        "view": None,
         "out": bare / "out",
         "store": None,
         "send_to": None,
@@ -225,6 +228,53 @@ async def test_what_cannot_be_sent_or_drafted_is_set_aside_and_the_next_study_go
     assert await asyncio.to_thread(main, read) == 0
     (report,) = (bare / "out").rglob("report.json")
     assert main(["export", str(report), "--to", "dicom-sr", "--study", str(aside[1])]) == 0
+
+
+@pytest.mark.slow
+async def test_a_view_is_given_to_what_has_none_and_to_nothing_else(start: Callable[..., Running], bare: Path) -> None:
+    running = start()
+    for one in (radiograph(bare, "1.2.1", ViewPosition=None), radiograph(bare, "1.2.2", ViewPosition="AP")):
+        assert await asyncio.to_thread(running.sender.send, one) == [0x0000]
+    said = await drafts(running, orders(bare, view="PA"), 2)
+    assert not [line for line in said if "WET-" in line]
+    reports = [json.loads(path.read_bytes()) for path in (bare / "out").rglob("report.json")]
+    assert sorted(report["images"][0]["view"] for report in reports) == ["AP", "PA"]
+
+
+class Killed(BaseException):
+    pass
+
+
+@dataclass
+class Dying:
+    """A destination that has stored everything when the node is killed, and then lives."""
+
+    dead: bool = True
+    stored: list[str] = field(default_factory=list)
+
+    def send(self, objects: Sequence[Outgoing], settings: Any) -> SendResult:
+        self.stored += [one.sop_instance for one in objects]
+        if self.dead:
+            raise Killed
+        return SendResult(to="pacs", objects=tuple(Sent(name=one.name, outcome="stored") for one in objects))
+
+
+@pytest.mark.slow
+async def test_killed_while_results_are_sent_it_sends_the_same_ones_again(
+    start: Callable[..., Running], bare: Path
+) -> None:
+    running = start()
+    assert await asyncio.to_thread(running.sender.send, dcmread(RG1)) == [0x0000]
+    to: Any = Dying()
+    with pytest.raises(Killed):
+        await work(running.spool, orders(bare, send_to=to), lambda line: None)
+    first = json.loads(next((bare / "out").rglob("report.json")).read_bytes())
+    to.dead = False
+    said = await drafts(running, orders(bare, send_to=to), 1)
+    assert "drafted before, 5 objects stored at pacs" in said[-1]
+    assert len(to.stored) == 10 and set(to.stored[:5]) == set(to.stored[5:])
+    assert json.loads(next((bare / "out").rglob("report.json")).read_bytes()) == first
+    assert not [path for path in (bare / "spool").rglob("*") if path.name != ".lock" and path.is_file()]
 
 
 # --- what it refuses
@@ -351,6 +401,34 @@ def test_what_was_left_by_a_killed_process_is_taken_up_and_parts_are_not(tmp_pat
         again.add(instance("1.4", "9", patient="y"), "c")
     clock.now = 31
     assert len(again.complete()) == 1 and again.waiting() == (0, 3)
+    again.close()
+
+
+def test_killed_while_a_done_study_is_removed_nothing_of_it_is_drafted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    spool = Spool(tmp_path / "spool", quiet_s=1, clock=clock)
+    for number in "123":
+        spool.add(instance(number=number), "a")
+    spool.ended("a")
+    clock.now = 5
+    spool.complete()
+    study = spool.next()
+    assert study is not None
+
+    def killed(folder: Path) -> None:
+        next(folder.glob("*.dcm")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wetread.apps.pacs.spool.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            spool.drafted(study, keep=False)
+    spool.close()
+    again = Spool(tmp_path / "spool", quiet_s=1, clock=clock)
+    assert again.next() is None and again.waiting() == (0, 0)
+    assert not list((tmp_path / "spool").rglob("*.dcm"))
     again.close()
 
 

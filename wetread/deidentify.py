@@ -79,10 +79,26 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 """Words that stand in identifying fields without identifying anyone, and that reports cannot do without."""
 
 _MONTHS = (
-    ("january", "jan"), ("february", "feb"), ("march", "mar"), ("april", "apr"), ("may", "may"), ("june", "jun"),
-    ("july", "jul"), ("august", "aug"), ("september", "sept?"), ("october", "oct"), ("november", "nov"),
-    ("december", "dec"),
-)  # fmt: skip
+    "january|jan|januar|jänner|janvier|enero|gennaio",
+    "february|feb|februar|feber|février|fevrier|febrero|febbraio",
+    "march|mar|märz|maerz|mars|marzo",
+    "april|apr|avril|abril|aprile",
+    "may|mai|mayo|maggio",
+    "june|jun|juni|juin|junio|giugno",
+    "july|jul|juli|juillet|julio|luglio",
+    "august|aug|août|aout|agosto",
+    "september|sept?|septembre|septiembre|settembre",
+    "october|oct|oktober|okt|octobre|octubre|ottobre",
+    "november|nov|novembre|noviembre",
+    "december|dec|dezember|dez|décembre|decembre|diciembre|dicembre",
+)
+"""English, German, French, Spanish and Italian."""
+_UNSEEN = "\u00ad\u200b-\u200d\u2060\ufeff"
+"""Characters that show nothing: soft hyphens, joiners, zero-width spaces."""
+_WITHIN = rf"(?:[{_UNSEEN}]|[-\u2010][ \t]*\r?\n[ \t]*)?"
+"""What may stand between two letters of one word: something unseen, or a hyphen at the end of a line."""
+_MARKS = "[\u0300-\u036f]"
+"""Diacritics of their own, as decomposed text has them (NFD)."""
 _SPELLED = {
     "ä": "ae",
     "ö": "oe",
@@ -146,7 +162,7 @@ class Identifiers:
 
     def add_name(self, name: str) -> None:
         """A person's name; its parts may be separated by ^, =, commas or spaces (DICOM PN)."""
-        for group in name.split("="):
+        for group in unicodedata.normalize("NFC", name).split("="):
             parts = tuple(part for part in re.split(r"[\^,\s]+", group) if part)
             if parts:
                 self._names.add(parts)
@@ -154,7 +170,7 @@ class Identifiers:
 
     def add_value(self, value: str) -> None:
         """A number, an address, an institution: matched as a whole."""
-        text = " ".join(value.split())
+        text = " ".join(unicodedata.normalize("NFC", value).split())
         if _weight(text) >= 3 and text.casefold() not in _COMMON:
             self._values.add(text)
         self.__dict__.pop("_pattern", None)
@@ -221,13 +237,15 @@ def _is_cjk(text: str) -> bool:
 
 
 def _letter(character: str) -> str:
-    """A letter, with or without its diacritics, or spelled out."""
-    if character.isascii():
+    """A letter, full width too, or digit; with its diacritics, composed or not, without them, or spelled out."""
+    if character.isdecimal():
         return re.escape(character)
+    if character.isascii():
+        return f"[{character}{chr(ord(character) + 0xFEE0)}]"
     choices = [re.escape(character)]
     base = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
     if base and base != character:
-        choices.append(re.escape(base))
+        choices.append(f"{re.escape(base)}{_MARKS}*")
     spelled = _SPELLED.get(character.lower())
     if spelled:
         choices.append(spelled)
@@ -243,7 +261,12 @@ def _words(words: Iterable[str]) -> str:
     listed = [word for word in words if word]
     if not listed:
         return ""
-    return _bounded(r"[\W_]{0,3}".join("".join(map(_letter, word)) for word in listed), "".join(listed))
+    return _bounded(r"[\W_]{0,3}".join(map(_word, listed)), "".join(listed))
+
+
+def _word(word: str) -> str:
+    # UIDs come by the thousand, and nobody breaks a line in one: numbers stay plain
+    return (_WITHIN if word.isalpha() else "").join(map(_letter, word))
 
 
 def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
@@ -252,7 +275,15 @@ def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
         for second, after in enumerate(split):
             if first != second and before and after and sum(map(len, before + after)) >= 4:
                 yield _words([*before, *after])
-    for words in split:
+    for place, words in enumerate(split):
+        others = {word[0] for other, there in enumerate(split) if other != place for word in there}
+        initials = rf"(?:(?:{'|'.join(map(_letter, sorted(others)))})\.[\s-]*){{1,3}}"
+        for named in (words, *([word] for word in words if len(words) > 1)):
+            text = "".join(named)
+            if others and len(text) >= 3 and text.casefold() not in _COMMON:  # L. hand
+                whole = r"[\W_]{0,3}".join(map(_word, named))
+                yield _bounded(f"{initials}{whole}", "")
+                yield rf"(?<![^\W_]){whole},?\s+{initials}(?<=\.)"
         for word in words:
             if word.casefold() not in _COMMON and (len(word) >= 3 or (_is_cjk(word) and len(word) >= 2)):
                 yield _words([word])
@@ -263,15 +294,15 @@ def _name_patterns(parts: tuple[str, ...]) -> Iterable[str]:
 def _date_patterns(when: date) -> Iterable[str]:
     year, short = f"{when.year:04d}", f"{when.year % 100:02d}"
     day, month = f"0?{when.day}", f"0?{when.month}"
-    full, abbreviated = _MONTHS[when.month - 1]
-    named = rf"(?:{full}|{abbreviated}\.?)"
-    gap = r"[-/. ]{1,2}"
+    named = rf"(?:{_MONTHS[when.month - 1]})\.?"
+    gap = r"[-/.\s\u2010-\u2015]{1,3}"
     yield _bounded(f"{year}{when.month:02d}{when.day:02d}", "")
     yield _bounded(f"{year}{gap}{month}{gap}{day}", "")
     for one, other in ((day, month), (month, day)):
         yield _bounded(rf"{one}{gap}{other}{gap}(?:{year}|{short})", "")
-    yield _bounded(rf"{day}(?:st|nd|rd|th)?[-/., ]{{0,2}}(?:of )?{named}[-/., ]{{1,2}}(?:{year}|{short})", "")
-    yield _bounded(rf"{named}[-/. ]{{0,2}}{day}(?:st|nd|rd|th)?[-/., ]{{1,2}}(?:{year}|{short})", "")
+    years = rf"(?:{year}|['\u2019]?{short})"
+    yield _bounded(rf"{day}(?:st|nd|rd|th)?[-/.,\s]{{0,3}}(?:(?:of|de) )?{named}[-/.,\s]{{1,3}}(?:de )?{years}", "")
+    yield _bounded(rf"{named}[-/.\s]{{0,3}}{day}(?:st|nd|rd|th)?[-/.,\s]{{1,3}}{years}", "")
 
 
 def parse_date(text: str) -> date | None:

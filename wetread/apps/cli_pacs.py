@@ -47,6 +47,9 @@ def add_commands(command: Callable[[str, str, str], argparse.ArgumentParser], wo
     )
     listen.add_argument("--keep", action="store_true", help="keep a study's files when it is drafted")
     listen.add_argument("--template", metavar="NAME", help="report template; chosen from each study by default")
+    listen.add_argument(
+        "--view", choices=("PA", "AP", "frontal", "lateral"), help="of the one radiograph of a study that names none"
+    )
     listen.add_argument("--model", metavar="MODEL", help="as for `wetread read` (WETREAD_MODEL)")
     listen.add_argument("--simulated", action="store_true", help="simulated endpoints: findings mean nothing")
     workspace(listen)

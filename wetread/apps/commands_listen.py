@@ -46,7 +46,15 @@ async def _listen(options: argparse.Namespace) -> None:
         raise InputError("WET-INPUT-OPTION", "--quiet and --spool-limit are numbers above 0.", "Such as --quiet 30.")
     await _check(options, settings, workspace)
     orders = Orders(
-        settings, workspace, options.simulated, options.template, Path(options.out), options.store, to, options.keep
+        settings=settings,
+        workspace=workspace,
+        simulated=options.simulated,
+        template=options.template,
+        view=options.view,
+        out=Path(options.out),
+        store=options.store,
+        send_to=to,
+        keep=options.keep,
     )
     folder = Path(options.spool) if options.spool else (workspace / STORE_FILE).parent / "spool"
     spool = Spool(folder, quiet_s=options.quiet, max_bytes=int(options.spool_limit * 1e9))

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wetread.apps.pacs.extra import need_pynetdicom
+from wetread.apps.pacs.extra import close_socket, need_pynetdicom
 from wetread.apps.pacs.results import AGAIN, Outgoing, SendResult, Sent, outcome_of
 from wetread.errors import PacsError
 from wetread.imaging.quiet import quiet
@@ -53,13 +53,15 @@ def send(
     association = node.associate(
         host, port, contexts=contexts, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, reached.append)]
     )
-    if not association.is_established:
-        raise _none(association, place, called, reached=bool(reached))
     try:
+        if not association.is_established:
+            raise _none(association, place, called, reached=bool(reached))
         outcomes = [_store(association, one) for one in objects]
     finally:
         if association.is_established:
             association.release()
+        if association.dul.socket is not None:  # kept open after an answer that is no DICOM
+            close_socket(association.dul.socket)
     return SendResult(to=place, objects=tuple(outcomes))
 
 

@@ -114,7 +114,7 @@ def objects_of(report: Report, source: Source, formats: Sequence[str] = FORMATS)
                 raise
             empty.append(f"{name}: {error.message} {error.hint}".strip())
             continue
-        made += [_outgoing(name, file.name, file.data) for file in files]
+        made += [outgoing(name, file.name, file.data) for file in files]
     if not made:
         raise ExportError("WET-EXPORT-NOTHING", "The report has nothing to send in these formats.", " ".join(empty))
     return made, empty
@@ -126,7 +126,8 @@ def stored_by_format(objects: Sequence[Outgoing], result: SendResult) -> dict[st
     return dict(Counter(one.format for one in objects if one.name in there))
 
 
-def _outgoing(format: str, name: str, data: bytes) -> Outgoing:
+def outgoing(format: str, name: str, data: bytes) -> Outgoing:
+    """An object as it is sent: what it is, its own file meta information says."""
     from pydicom import dcmread
 
     meta = dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).file_meta

@@ -4,6 +4,8 @@
     ready/TIME-KEY/          a study that is complete, to be drafted
     failed/TIME-KEY/         one that could not be drafted or whose results could not be sent; a person decides
     kept/TIME-KEY/           one that was drafted, where they are to be kept
+    sending/TIME-KEY/        the results of one that is drafted, until they have arrived
+    done/TIME-KEY/           what is being removed, or not whole yet
 
 KEY is a one-way key of the Study Instance UID. The folders can be entered by their owner alone. A file has its name
 when it is whole; moving between the folders is a rename.
@@ -17,7 +19,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +37,7 @@ MIN_FREE_BYTES = 500_000_000
 
 _PATIENT = ".patient.json"
 _PART = ".part"
-INCOMING, READY, FAILED, KEPT = "incoming", "ready", "failed", "kept"
+INCOMING, READY, FAILED, KEPT, SENDING, DONE = "incoming", "ready", "failed", "kept", "sending", "done"
 
 
 class Full(Exception):
@@ -109,7 +111,7 @@ class Spool:
         self._lock = threading.Lock()
         self._coming: dict[str, _Coming] = {}
         try:
-            for name in ("", INCOMING, READY, FAILED, KEPT):
+            for name in ("", INCOMING, READY, FAILED, KEPT, SENDING, DONE):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(folder, 0o700)
             self._alone = _hold(folder / ".lock")
@@ -124,12 +126,17 @@ class Spool:
         self._alone.close()
 
     def _take_stock(self) -> int:
-        """What an earlier process left: parts are removed, studies that were coming begin to be quiet now."""
+        """What an earlier process left: parts and what is done are removed, what was coming begins to be quiet now."""
         size = 0
+        for folder in (self.folder / DONE).iterdir():
+            shutil.rmtree(folder)
+        for folder in (self.folder / SENDING).iterdir():
+            if not (self.folder / READY / folder.name).exists():
+                shutil.rmtree(folder)
         for path in self.folder.rglob("*"):
             if path.name.endswith(_PART):
                 path.unlink()
-            elif path.is_file() and not path.is_relative_to(self.folder / KEPT):
+            elif path.is_file() and path.relative_to(self.folder).parts[0] not in (KEPT, SENDING):
                 size += path.stat().st_size
         for folder in (self.folder / INCOMING).iterdir():
             count = sum(1 for _ in folder.glob("*.dcm"))
@@ -224,13 +231,35 @@ class Spool:
         with self._lock:
             return len(self._coming), len(self._listed(READY))
 
+    def keep_results(self, study: ReadyStudy, files: Mapping[str, bytes]) -> None:
+        """Keep what is to be sent of a study, by name, until it is drafted or has failed.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        part = self.folder / DONE / f"{study.name}{_PART}"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(mode=0o700)
+        for name, data in files.items():
+            _write(part / name, data)
+        part.rename(self.folder / SENDING / study.name)
+
+    def results(self, study: ReadyStudy) -> list[Path]:
+        """What was kept of a study to be sent; empty for one that is not drafted yet."""
+        return sorted((self.folder / SENDING / study.name).glob("*"))
+
+    def _forget_results(self, study: ReadyStudy) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree((self.folder / SENDING / study.name).rename(self.folder / DONE / f"{study.name}{_PART}"))
+
     def drafted(self, study: ReadyStudy, *, keep: bool) -> None:
         """A study is done with: its files are removed, or kept."""
         size = _size(study.folder)
-        if keep:
-            study.folder.rename(self.folder / KEPT / study.name)
-        else:
-            shutil.rmtree(study.folder)
+        # in one step: what a killed process had begun to remove must not be drafted again, let alone half of it
+        there = study.folder.rename(self.folder / (KEPT if keep else DONE) / study.name)
+        if not keep:
+            shutil.rmtree(there)
+        self._forget_results(study)
         with self._lock:
             self._bytes -= size
 
@@ -238,6 +267,7 @@ class Spool:
         """A study that could not be done is set aside; returns where."""
         there = self.folder / FAILED / study.name
         study.folder.rename(there)
+        self._forget_results(study)
         return there
 
     def _listed(self, name: str) -> list[str]:

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving import served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -211,17 +211,8 @@ def fhir() -> Iterator[tuple[FhirServer, str]]:
     """A server and its base URL."""
     server = FhirServer()
     app = Starlette(routes=[Route("/{path:path}", _Endpoint(server), methods=["GET", "POST"])])
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield server, f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        running.should_exit = True
-        thread.join()
-        listening.close()
+    with served(app) as base:
+        yield server, base
 
 
 class _Endpoint:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
 import stat
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
+from serving import served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -142,19 +140,10 @@ class _Endpoint:
 @pytest.fixture
 def archive() -> Iterator[tuple[Archive, str]]:
     """An archive and the address of its DICOMweb services."""
-    served = Archive()
-    app = Starlette(routes=[Route("/{path:path}", _Endpoint(served), methods=["GET", "POST"])])
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield served, f"http://127.0.0.1:{listening.getsockname()[1]}/dicom-web"
-    finally:
-        running.should_exit = True
-        thread.join()
-        listening.close()
+    holds = Archive()
+    app = Starlette(routes=[Route("/{path:path}", _Endpoint(holds), methods=["GET", "POST"])])
+    with served(app) as base:
+        yield holds, f"{base}/dicom-web"
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -20,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import openai
 import pytest
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import served
 
 from wetread.agents.chat import ChatReply, ChatRequest, ToolUse, Usage
 from wetread.apps.simulate import client_variables, parse_latency, serve
@@ -523,21 +522,8 @@ async def test_the_vendors_own_client_understands(unused_port_app: Any) -> None:
 @pytest.fixture
 def unused_port_app() -> Any:
     """Serves an app on a free port of this machine until the test ends; returns its address."""
-    running = []
-
-    def start(app: Any) -> str:
-        listening = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        running.append((server, thread, listening))
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-    yield start
-    for server, thread, listening in running:
-        server.should_exit = True
-        thread.join()
-        listening.close()
+    with ExitStack() as running:
+        yield lambda app: running.enter_context(served(app))
 
 
 # ---- the command's body

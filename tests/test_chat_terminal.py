@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 import uvicorn
 from pty_kit import Terminal
 
+from wetread.apps.chat.live import FRAMES
 from wetread.store import Store
 from wetread.testing.phantom import chest_phantom
 from wetread.testing.simulated_wire import asgi_app
@@ -85,6 +86,11 @@ def chat(folder: Path, *arguments: str, env: dict[str, str] | None = None, **how
     return Terminal([WETREAD, "chat", *arguments], cwd=folder, env=env or {}, **how)  # type: ignore[arg-type]
 
 
+def runs(tool: str, evidence: str) -> Callable[[str], bool]:
+    """Whether a screen shows a call that has not ended."""
+    return lambda shown: re.search(rf"^[{FRAMES}] {tool} .*\[{evidence}\]", shown, re.MULTILINE) is not None
+
+
 READY = "Tab completes"
 """Stands in what is shown when a study is open."""
 
@@ -115,8 +121,8 @@ def test_calls_that_run_are_lines_and_a_message_waits_in_sight(folder: Path, end
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:
         terminal.wait_for(READY)
         terminal.enter("Read this.")
-        screen = terminal.wait_for(lambda shown: "report_findings [E2]" in shown and "segment [E3]" in shown)
-        assert re.search(r"classify \[E5\].* s\b", screen)
+        terminal.wait_for(lambda shown: runs("report_findings", "E2")(shown) and runs("segment", "E3")(shown))
+        terminal.wait_for(lambda shown: re.search(r"classify .*\[E5\] +\d+\.\d s\b", shown) is not None)
         terminal.enter("Measure the heart.")
         terminal.wait_for("queued: Measure the heart.")
         endpoints.release()
@@ -130,7 +136,7 @@ def test_an_interrupt_keeps_what_is_done_and_the_conversation_goes_on(folder: Pa
         terminal.wait_for(READY)
         terminal.enter("Read this.")
         terminal.wait_for("✓ report_findings")
-        terminal.wait_for(lambda shown: "✓ classify" in shown and "segment [E3]" in shown)
+        terminal.wait_for(lambda shown: "✓ classify" in shown and runs("segment", "E3")(shown))
         terminal.key("c-c")
         terminal.wait_for("Cancelled")
         endpoints.release()
@@ -150,7 +156,7 @@ def test_a_queued_message_comes_back_when_the_turn_is_stopped(folder: Path, endp
     with chat(folder, *STUDY, env=endpoints.env) as terminal:
         terminal.wait_for(READY)
         terminal.enter("Read this.")
-        terminal.wait_for("report_findings [E2]")
+        terminal.wait_for(runs("report_findings", "E2"))
         terminal.enter("and then this")
         terminal.wait_for("queued: and then this")
         terminal.key("c-c")
@@ -218,7 +224,7 @@ def test_a_window_may_change_its_size_at_any_time(folder: Path, endpoints: Endpo
     with chat(folder, *STUDY, env=endpoints.env, columns=120, rows=40) as terminal:
         terminal.wait_for(READY)
         terminal.enter("Read this.")
-        terminal.wait_for("report_findings [E2]")
+        terminal.wait_for(runs("report_findings", "E2"))
         for columns, rows in ((60, 20), (140, 50), (40, 12), (100, 40)):
             terminal.resize(columns, rows)
             terminal.wait_for("protocol")

@@ -7,12 +7,13 @@ prompt is imported here; all else comes with the dialogue, in its own thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import ThreadedCompleter
 from prompt_toolkit.enums import EditingMode
@@ -34,26 +35,33 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
 
 from wetread.apps.chat.engine import Engine
+from wetread.apps.chat.inline import InlineApplication, inline_output
 from wetread.apps.chat.input import ChatCompleter, Pastes, PrivateHistory, open_history, strained
 from wetread.apps.chat.keys import chat_keys
-from wetread.apps.chat.live import Live, Snapshot
+from wetread.apps.chat.live import FRAMES, Live, Snapshot
 from wetread.apps.chat.render import colours, rendered
 from wetread.apps.pictures import choose
 
 if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
     from rich.console import RenderableType
 
     from wetread.apps.chat.options import ChatOptions
     from wetread.apps.pictures.views import View
 
-SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAME_S = 0.1
 MIN_PICTURE = 14
 """Rows that a picture has at least."""
+ASKING = ("ask_person", "propose_edit")
+"""The tools that wait for the person."""
 WIDEST = 100
 """Columns that a picture takes at most."""
 PANEL_SHARE = 0.4
 """Of the terminal's height, at most, for the panel of the report."""
+MIN_PANEL_ROWS = 16
+"""Of a terminal that has room for the panel."""
+LIVE_CHARACTERS = 4000
+"""Of a line that is still being written, as many are looked at."""
 
 STYLE = Style.from_dict(
     {
@@ -88,12 +96,18 @@ class TerminalChat:
         self._error: Exception | None = None
         self._closing = False
         self._panel: tuple[Any, StyleAndTextTuples] = (None, [])
+        self._prose: tuple[Any, StyleAndTextTuples] = (None, [])
+        self._calls: tuple[Any, StyleAndTextTuples] = (None, [])
+        self._aside: str | None = None
+        """What was being typed when a question came."""
+        self.ended_by: int | None = None
+        """The number of the signal that ended the chat."""
         self.panel_shown = True
         self.panel_scroll = 0
         self.hint = ""
         self.interrupted = float("-inf")
         """When Ctrl-C was pressed last, since a line was entered (seconds of `time.monotonic`)."""
-        self.live = Live(self._invalidate)
+        self.live = Live(self._changed)
         self.engine = Engine(options, self, self.live)
         self.pastes = Pastes()
         self.search = SearchToolbar(ignore_case=True)
@@ -105,7 +119,7 @@ class TerminalChat:
             enable_history_search=False,
             accept_handler=self._accept,
         )
-        self.app: Application[None] = Application(
+        self.app = InlineApplication(
             layout=self._layout(),
             key_bindings=chat_keys(self),
             style=STYLE,
@@ -115,6 +129,7 @@ class TerminalChat:
             erase_when_done=True,
             color_depth=None if colours() else _no_colours(),
             input=strained(chosen),
+            output=inline_output(),
         )
         # a terminal that does not tell where its cursor is does without the menu's full height, and without a warning
         self.app.renderer.cpr_not_supported_callback = None
@@ -123,7 +138,11 @@ class TerminalChat:
 
     async def run(self) -> Exception | None:
         """The chat, until it is left; returns the error that ended it."""
-        self._loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
+        self.app.heed_stop(loop)
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, self._ended, number)
         ticking = asyncio.create_task(self._tick())
         # the first prompt is on the screen before anything heavy begins
         self.app.after_render += self._start
@@ -131,9 +150,14 @@ class TerminalChat:
             await self.app.run_async(handle_sigint=True)
         finally:
             ticking.cancel()
-            sys.stdout.write("".join(self._outbox))
-            sys.stdout.flush()
+            with contextlib.suppress(OSError):  # a terminal that is gone
+                sys.stdout.write("".join(self._outbox))
+                sys.stdout.flush()
         return self._error
+
+    def _ended(self, number: int) -> None:
+        self.ended_by = number
+        self.quit()
 
     def _start(self, app: Application[None]) -> None:
         app.after_render -= self._start
@@ -163,6 +187,10 @@ class TerminalChat:
     def prefill(self, text: str) -> None:
         """See `control.Output`."""
         self._call(lambda: self._prefill(text))
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """See `control.Output`."""
+        self._call(lambda: self._prefill("\n".join(filter(None, (*lines, self.buffer.text)))))
 
     def images(self, how: str | None = None) -> str:
         """See `control.Output`."""
@@ -196,7 +224,7 @@ class TerminalChat:
     def interrupt(self) -> bool:
         """Stop what runs; False where nothing does."""
         now = self.live.now()
-        if not (now.work or now.queued or now.asked):
+        if not (now.work or now.queued or now.asked or self.engine.handing):
             return False
         self.engine.interrupt()
         return True
@@ -259,19 +287,12 @@ class TerminalChat:
         self._outbox.append(text)
 
     def _flush(self) -> None:
-        """Write what is to stand for good above the input, all that came meanwhile at once.
-
-        The terminal stays as it is, raw: what is typed meanwhile is neither echoed in between nor lost.
-        """
+        """Write what is to stand for good above the input, all that came meanwhile at once."""
         app = self.app
         if not app.is_running or app.is_done:
             return  # the prompt is being taken away: `run` writes what is left below
         text, self._outbox = "".join(self._outbox), []
-        app.renderer.erase()
-        app.output.write_raw(text.replace("\r\n", "\n").replace("\n", "\r\n"))
-        app.output.flush()
-        app.renderer.request_absolute_cursor_position()
-        app.renderer.render(app, app.layout)
+        app.write_above(text)
 
     def _call(self, what: Callable[[], None]) -> None:
         if self._loop is not None:
@@ -280,8 +301,21 @@ class TerminalChat:
             except RuntimeError:
                 return  # the terminal is gone already
 
-    def _invalidate(self) -> None:
+    def _changed(self) -> None:
+        """The state has changed, in the chat's thread."""
+        if (self.live.now().asked is not None) != (self._aside is not None):
+            self._call(self._make_way)
         self.app.invalidate()
+
+    def _make_way(self) -> None:
+        """What was being typed when a question came is no answer to it: it comes back afterwards."""
+        asked = self.live.now().asked is not None
+        if asked and self._aside is None:
+            self._aside = self.buffer.text
+            self.buffer.reset(append_to_history=False)
+        elif not asked and self._aside is not None:
+            self._prefill("\n".join(filter(None, (self._aside, self.buffer.text))))
+            self._aside = None
 
     async def _tick(self) -> None:
         while True:
@@ -346,10 +380,11 @@ class TerminalChat:
         now = self.live.now()
         lines: StyleAndTextTuples = []
         if now.text:
-            lines += [("", now.text), ("", "\n")]
-        frame = SPINNER[int(time.monotonic() / FRAME_S) % len(SPINNER)]
-        for one in now.running:
-            lines += _running(one, frame, self._columns())
+            lines += [*self._prose_text(now), ("", "\n")]
+        tick = int(time.monotonic() / FRAME_S)
+        frame = FRAMES[tick % len(FRAMES)]
+        if now.running:
+            lines += [*self._running_text(now, tick), ("", "\n")]
         if now.status:
             lines += [("class:work", f"{frame} "), ("class:dim", f"{now.status} …"), ("", "\n")]
         elif now.busy and (now.stopping or (now.thinking and not now.text) or not now.running):
@@ -358,8 +393,43 @@ class TerminalChat:
             lines.pop()
         return lines
 
+    def _running_text(self, now: Snapshot, tick: int) -> StyleAndTextTuples:
+        """The calls that run, as they will stand when they have ended."""
+        columns = self._columns()
+        key = (now.running, now.asked, columns, tick)
+        if self._calls[0] != key:
+            from rich.console import Group
+
+            from wetread.apps.chat.views import running_line
+
+            calls = [
+                running_line(
+                    one.event,
+                    time.monotonic() - one.since,
+                    tick,
+                    waits=now.asked is not None and one.event.tool in ASKING,
+                )
+                for one in now.running
+            ]
+            self._calls = (key, _fragments(rendered(Group(*calls), columns - 1).rstrip("\n")))
+        return self._calls[1]
+
+    def _prose_text(self, now: Snapshot) -> StyleAndTextTuples:
+        """What an agent is writing, as it will stand: its end, as far as there is room for it."""
+        size = self.app.output.get_size()
+        below = int(size.rows * PANEL_SHARE) if self._panel_visible() else 0
+        room = max(1, size.rows - below - len(now.running) - len(now.queued) - 6)
+        key = (now.text, size.columns, room)
+        if self._prose[0] != key:
+            from wetread.apps.chat.markdownish import prose
+
+            text = rendered(prose(now.text[-LIVE_CHARACTERS:]), size.columns - 1).rstrip("\n")
+            self._prose = (key, _fragments("\n".join(text.split("\n")[-room:])))
+        return self._prose[1]
+
     def _panel_visible(self) -> bool:
-        return self.panel_shown and self.live.now().report is not None and self.app.output.get_size().rows >= 16
+        tall = self.app.output.get_size().rows >= MIN_PANEL_ROWS
+        return self.panel_shown and tall and self.live.now().report is not None
 
     def _panel_text(self) -> StyleAndTextTuples:
         """The report's panel; made anew when the report, the width or the place in it changed."""
@@ -372,45 +442,34 @@ class TerminalChat:
             from wetread.apps.chat.views_report import report_panel
 
             panel = report_panel(report, size.columns - 1, height, self.panel_scroll)
-            text = rendered(panel, size.columns - 1).rstrip("\n")
             # taken apart once: it is drawn again at each key
-            self._panel = (key, _joined(to_formatted_text(ANSI(text))))
+            self._panel = (key, _fragments(rendered(panel, size.columns - 1).rstrip("\n")))
         return self._panel[1]
 
     def _queued(self) -> StyleAndTextTuples:
+        from wetread.reports.plain import shown
+
         lines = [
-            f"  queued: {_cut(one.replace(chr(10), ' ⏎ '), self._columns() - 12)}" for one in self.live.now().queued
+            f"  queued: {_cut(shown(one.replace(chr(10), ' ⏎ ')), self._columns() - 12)}"
+            for one in self.live.now().queued
         ]
         return [("class:queued", "\n".join(lines))]
 
     def _footer(self) -> StyleAndTextTuples:
         now = self.live.now()
-        if self.hint:
-            return [("class:warn", f" {self.hint}")]
         footer = now.footer
         modes: StyleAndTextTuples = []
         for mode in footer.modes:
             modes += [("class:mode", f" {mode.upper()} "), ("", " ")]
-        parts = [one for one in (footer.model, footer.template, footer.endpoints, footer.cost) if one]
-        text = " · ".join(parts) if parts else "research use only · /help"
-        return [*modes, ("class:footer", _cut(text, self._columns() - sum(len(one[1]) for one in modes) - 1))]
-
-
-def _running(one: Any, frame: str, columns: int) -> StyleAndTextTuples:
-    from wetread.apps.chat.views import what_for
-
-    event = one.event
-    said = what_for(event)
-    elapsed = f"{time.monotonic() - one.since:.1f} s"
-    evidence = f" [{event.evidence}]" if event.evidence else ""
-    room = columns - len(event.tool) - len(evidence) - len(elapsed) - 8
-    return [
-        ("class:work", f"{frame} {event.tool}"),
-        ("class:id", evidence),
-        ("", f" {_cut(said, room)} "),
-        ("class:dim", elapsed),
-        ("", "\n"),
-    ]
+        if self.hint:
+            return [*modes, ("class:warn", self.hint if modes else f" {self.hint}")]
+        room = self._columns() - sum(len(text) for _, text, *_ in modes) - 1
+        parts = [footer.model, footer.template, footer.endpoints, footer.cost]
+        # where there is little room, what changes least goes first
+        for less in (footer.template, footer.endpoints):
+            if len(_dotted(parts)) > room:
+                parts.remove(less)
+        return [*modes, ("class:footer", _cut(_dotted(parts) or "research use only · /help", room))]
 
 
 def _working(now: Snapshot, frame: str) -> StyleAndTextTuples:
@@ -420,15 +479,19 @@ def _working(now: Snapshot, frame: str) -> StyleAndTextTuples:
     return [("class:work", f"{frame} "), ("class:dim", f"{what} … {elapsed} · Ctrl-C stops"), ("", "\n")]
 
 
-def _joined(fragments: StyleAndTextTuples) -> StyleAndTextTuples:
-    """The same text in as few pieces as it has styles: ANSI gives a piece for each character."""
+def _fragments(ansi: str) -> StyleAndTextTuples:
+    """A text with escape sequences in as few pieces as it has styles: ANSI gives a piece for each character."""
     joined: StyleAndTextTuples = []
-    for style, text, *_ in fragments:
+    for style, text, *_ in to_formatted_text(ANSI(ansi)):
         if joined and joined[-1][0] == style:
             joined[-1] = (style, joined[-1][1] + text)
         else:
             joined.append((style, text))
     return joined
+
+
+def _dotted(parts: Sequence[str]) -> str:
+    return " · ".join(filter(None, parts))
 
 
 def _cut(text: str, room: int) -> str:

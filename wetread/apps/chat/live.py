@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from wetread.reports.model import Report
 
 
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+"""What turns before that which runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A tool call in flight, and when it began (seconds of `time.monotonic`)."""

@@ -13,7 +13,7 @@ from wetread.apps.console import console
 from wetread.apps.pictures import Painter, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
@@ -67,6 +67,9 @@ class PipeChat:
 
     def prefill(self, text: str) -> None:
         """See `control.Output`: nothing, where no line is edited."""
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """See `control.Output`: nothing, as with `prefill`."""
 
     def images(self, how: str | None = None) -> str:
         """See `control.Output`."""

@@ -22,8 +22,6 @@ from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted
 from prompt_toolkit.layout import (
     ConditionalContainer,
     Dimension,
-    Float,
-    FloatContainer,
     HSplit,
     Layout,
     Window,
@@ -357,12 +355,13 @@ class TerminalChat:
                     dont_extend_height=True,
                     wrap_lines=True,
                 ),
+                # not over what stands below: the footer says what nobody may overlook
+                CompletionsMenu(max_height=8, scroll_offset=1),
                 self.search,
                 Window(FormattedTextControl(self._footer), height=1),
             ]
         )
-        menu = Float(xcursor=True, ycursor=True, content=CompletionsMenu(max_height=8, scroll_offset=1))
-        return Layout(FloatContainer(rows, [menu]), focused_element=control)
+        return Layout(rows, focused_element=control)
 
     def _prompt(self) -> StyleAndTextTuples:
         return [("class:asked", "? ")] if self.live.now().asked is not None else [("class:prompt", "› ")]
@@ -383,8 +382,8 @@ class TerminalChat:
             lines += [*self._prose_text(now), ("", "\n")]
         tick = int(time.monotonic() / FRAME_S)
         frame = FRAMES[tick % len(FRAMES)]
-        if now.running:
-            lines += [*self._running_text(now, tick), ("", "\n")]
+        if now.running and (calls := self._running_text(now, tick)):
+            lines += [*calls, ("", "\n")]
         if now.status:
             lines += [("class:work", f"{frame} "), ("class:dim", f"{now.status} …"), ("", "\n")]
         elif now.busy and (now.stopping or (now.thinking and not now.text) or not now.running):
@@ -402,16 +401,10 @@ class TerminalChat:
 
             from wetread.apps.chat.views import running_line
 
-            calls = [
-                running_line(
-                    one.event,
-                    time.monotonic() - one.since,
-                    tick,
-                    waits=now.asked is not None and one.event.tool in ASKING,
-                )
-                for one in now.running
-            ]
-            self._calls = (key, _fragments(rendered(Group(*calls), columns - 1).rstrip("\n")))
+            # what a call asks the person stands there already
+            running = [one for one in now.running if now.asked is None or one.event.tool not in ASKING]
+            calls = [running_line(one.event, time.monotonic() - one.since, tick) for one in running]
+            self._calls = (key, _fragments(rendered(Group(*calls), columns - 1).rstrip("\n")) if calls else [])
         return self._calls[1]
 
     def _prose_text(self, now: Snapshot) -> StyleAndTextTuples:

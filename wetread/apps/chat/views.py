@@ -111,22 +111,21 @@ def tool_line(event: ToolFinished, what_for: str = "") -> RenderableType:
     )
 
 
-def running_line(event: ToolStarted, elapsed: float, frame: int = 0, *, waits: bool = False) -> RenderableType:
+def running_line(event: ToolStarted, elapsed: float, frame: int = 0) -> RenderableType:
     """A call that runs: a turning sign, tool, what for, the `[E3]` it will have, seconds since it began.
 
     Args:
         event: The beginning of the call.
         elapsed: Seconds.
         frame: Counts up as time goes.
-        waits: Whether it waits for the person: then nothing turns, and no time is told.
     """
     return CallLine(
-        sign=Text("?", "bold yellow") if waits else Text(FRAMES[frame % len(FRAMES)], "cyan"),
+        sign=Text(FRAMES[frame % len(FRAMES)], "cyan"),
         agent=event.agent,
         tool=event.tool,
         what_for=what_for(event),
         evidence=event.evidence,
-        seconds=0.0 if waits else elapsed,
+        seconds=elapsed,
     )
 
 

@@ -24,8 +24,8 @@ CANNOT_SIGN = (
     "/sign signs it."
 )
 PRELIMINARY = (
-    "I cannot sign or release anything: only a person does, in their own name. /sign preliminary releases the report as read, "
-    "not signed; /review goes through it before."
+    "I cannot sign or release anything: only a person does, in their own name. /sign preliminary releases the report "
+    "as read, not signed; /review goes through it before."
 )
 NO_PRIOR = "No earlier study is here, so nothing can be said of a change. Give one with /prior PATH."
 STANDS = (

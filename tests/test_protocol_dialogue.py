@@ -277,7 +277,11 @@ READ: list[tuple[str, Expected, list[str]]] = [
     ("where does the ratio come from", explains("E4"), ["from E3", "Cardiothoracic ratio: 0.", "[E3] segment"]),
     ("how did you measure the heart?", explains("E4"), ["from E3"]),
     ("why are the bones not assessed?", [REPORT], ["bones: not assessed"]),
-    ("Drop the last sentence, and sign it off as preliminary.", [REPORT, *drops(LAST)], ["Done", NO_SIGN, "/sign preliminary"]),
+    (
+        "Drop the last sentence, and sign it off as preliminary.",
+        [REPORT, *drops(LAST)],
+        ["Done", NO_SIGN, "/sign preliminary"],
+    ),
     ("make it preliminary", [], [NO_SIGN, "/sign preliminary"]),
     ("Release the report as preliminary.", [], [NO_SIGN, "/sign preliminary"]),
     ("change S2 to Das Herz ist normal.", edits("S2", "Das Herz ist normal."), ["Done"]),

@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import ThreadedCompleter
 from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, has_completions, is_done
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
 from prompt_toolkit.layout import (
     ConditionalContainer,
     Dimension,
     HSplit,
     Layout,
+    ScrollOffsets,
     Window,
 )
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
-from prompt_toolkit.layout.menus import CompletionsMenu
+from prompt_toolkit.layout.margins import ScrollbarMargin
+from prompt_toolkit.layout.menus import CompletionsMenuControl
 from prompt_toolkit.layout.processors import BeforeInput, HighlightIncrementalSearchProcessor
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
@@ -54,6 +56,7 @@ ASKING = ("ask_person", "propose_edit")
 """The tools that wait for the person."""
 WIDEST = 100
 """Columns that a picture takes at most."""
+MENU_ROWS = 8
 PANEL_SHARE = 0.4
 """Of the terminal's height, at most, for the panel of the report."""
 MIN_PANEL_ROWS = 16
@@ -356,7 +359,7 @@ class TerminalChat:
                     wrap_lines=True,
                 ),
                 # not over what stands below: the footer says what nobody may overlook
-                CompletionsMenu(max_height=8, scroll_offset=1),
+                _menu(),
                 self.search,
                 Window(FormattedTextControl(self._footer), height=1),
             ]
@@ -463,6 +466,20 @@ class TerminalChat:
             if len(_dotted(parts)) > room:
                 parts.remove(less)
         return [*modes, ("class:footer", _cut(_dotted(parts) or "research use only · /help", room))]
+
+
+def _menu() -> ConditionalContainer:
+    """prompt_toolkit's own menu takes all the height that it may have."""
+    menu = Window(
+        CompletionsMenuControl(),
+        height=Dimension(min=1, max=MENU_ROWS),
+        scroll_offsets=ScrollOffsets(top=1, bottom=1),
+        right_margins=[ScrollbarMargin()],
+        dont_extend_width=True,
+        dont_extend_height=True,
+        style="class:completion-menu",
+    )
+    return ConditionalContainer(menu, filter=has_completions & ~is_done)
 
 
 def _working(now: Snapshot, frame: str) -> StyleAndTextTuples:

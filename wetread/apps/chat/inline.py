@@ -51,6 +51,8 @@ class InlineApplication(Application[None]):
         The terminal stays raw meanwhile: what is typed is neither echoed in between nor lost.
         """
         self._find_first_row()
+        # a paste that comes just now is marked as one too
+        self.renderer._bracketed_paste_enabled = False
         self.renderer.erase()
         self.output.write_raw(text.replace("\r\n", "\n").replace("\n", "\r\n"))
         self.output.flush()

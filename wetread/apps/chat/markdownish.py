@@ -159,7 +159,10 @@ def _item(sign: str, text: str, indent: int) -> Table:
 
 def _table(lines: list[str]) -> RenderableType:
     """Rows between bars; as they stand where they are no table."""
-    rows = [[cell.strip() for cell in _CELL.split(line.strip().removeprefix("|").removesuffix("|"))] for line in lines]
+    rows = [
+        [cell.strip().replace("\\|", "|") for cell in _CELL.split(line.strip().removeprefix("|").removesuffix("|"))]
+        for line in lines
+    ]
     if len(rows) < 2 or not all(_RULE.fullmatch(cell) for cell in rows[1]):
         return Group(*map(_inline, lines))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)

@@ -116,6 +116,18 @@ def test_a_study_is_read_and_the_panel_shows_the_report(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_panel_scrolls_to_its_end_and_no_further(folder: Path) -> None:
+    with chat(folder, *STUDY, "--simulated", columns=100, rows=20) as terminal:
+        terminal.wait_for(READY)
+        terminal.enter("Read this.")
+        terminal.wait_for(lambda shown: "↓" in shown and "↑" not in shown)
+        terminal.key(*["pagedown"] * 30)
+        terminal.wait_for(lambda shown: "↑" in shown and "↓" not in shown)
+        terminal.key("pageup")
+        terminal.wait_for(lambda shown: "↑" in shown and "↓ 4 more" in shown)
+
+
+@pytest.mark.slow
 def test_calls_that_run_are_lines_and_a_message_waits_in_sight(folder: Path, endpoints: Endpoints) -> None:
     endpoints.hold("cxrreportgen", "medimageparse", "medimageinsight")
     with chat(folder, *STUDY, env=endpoints.env, columns=100, rows=40) as terminal:

@@ -49,7 +49,7 @@ def chat_keys(chat: TerminalChat) -> KeyBindings:
             return
         if not chat.interrupt():
             chat.buffer.reset(append_to_history=False)
-        chat.hint = QUIT_HINT
+        chat.drawing.hint = QUIT_HINT
         event.app.create_background_task(_forget_hint(chat))
 
     @keys.add("c-z")
@@ -66,15 +66,15 @@ def chat_keys(chat: TerminalChat) -> KeyBindings:
 
     @keys.add("f2")
     def _(event: KeyPressEvent) -> None:
-        chat.panel_shown = not chat.panel_shown
+        chat.drawing.panel_shown = not chat.drawing.panel_shown
 
     @keys.add("pageup")
     def _(event: KeyPressEvent) -> None:
-        chat.panel_scroll = max(0, chat.panel_scroll - 4)
+        chat.drawing.panel_scroll = max(0, chat.drawing.panel_scroll - 4)
 
     @keys.add("pagedown")
     def _(event: KeyPressEvent) -> None:
-        chat.panel_scroll += 4
+        chat.drawing.panel_scroll += 4
 
     @keys.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
@@ -87,5 +87,5 @@ async def _forget_hint(chat: TerminalChat) -> None:
     import asyncio
 
     await asyncio.sleep(TWICE_S)
-    chat.hint = ""
+    chat.drawing.hint = ""
     chat.app.invalidate()

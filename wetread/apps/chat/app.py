@@ -50,7 +50,7 @@ class TerminalChat:
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
         # asked before the first prompt: later, its answer would stand among what is typed
-        chosen = choose(options.images)  # type: ignore[arg-type]
+        chosen = choose(options.images)
         self._painter = chosen.painter
         self._outbox: list[str] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,7 +154,7 @@ class TerminalChat:
         if how is None:
             return self._painter.name
         # the terminal is in use: within no time it is not asked again, the environment alone tells
-        self._painter = choose(how, within=0).painter  # type: ignore[arg-type]
+        self._painter = choose(how, within=0).painter
         return self._painter.name
 
     async def enter(self, text: str, speed: float | None) -> bool:

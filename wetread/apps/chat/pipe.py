@@ -31,7 +31,7 @@ class PipeChat:
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
         self._console = console(sys.stdout)
-        self._painter: Painter = choose(options.images).painter  # type: ignore[arg-type]
+        self._painter: Painter = choose(options.images).painter
         self._error: Exception | None = None
 
     def run(self) -> Exception | None:
@@ -75,7 +75,7 @@ class PipeChat:
         """See `control.Output`."""
         if how is None:
             return self._painter.name
-        self._painter = choose(how).painter  # type: ignore[arg-type]
+        self._painter = choose(how).painter
         return self._painter.name
 
     async def enter(self, text: str, speed: float | None) -> bool:

@@ -116,6 +116,27 @@ def test_a_study_is_read_and_the_panel_shows_the_report(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_being_typed_is_no_answer_to_a_question_that_comes(folder: Path) -> None:
+    with chat(folder, *STUDY, "--simulated", columns=100, rows=40) as terminal:
+        terminal.wait_for(READY)
+        terminal.enter("Read this.")
+        terminal.wait_for("v1 partial")
+        terminal.type("Drop the last sentence.\nhalf a li")
+        screen = terminal.wait_for(lambda shown: "(Esc: skip)" in shown and "\n?\n" in shown)
+        assert "propose_edit" not in screen, "the question stands there once"
+        terminal.enter("1")
+        terminal.wait_for(lambda shown: "Your name, for the record?" in shown and "\n?\n" in shown)
+        terminal.key("escape")
+        terminal.wait_for(lambda shown: "no name" in shown and "\n› half a li\n" in shown)
+        terminal.key("c-c")
+        terminal.wait_gone("again quits")
+        terminal.enter("/drop S2")
+        terminal.wait_for("(Esc: leave)")
+        terminal.key("escape")
+        terminal.wait_for("Nothing was changed.")
+
+
+@pytest.mark.slow
 def test_the_panel_scrolls_to_its_end_and_no_further(folder: Path) -> None:
     with chat(folder, *STUDY, "--simulated", columns=100, rows=20) as terminal:
         terminal.wait_for(READY)

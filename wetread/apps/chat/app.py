@@ -277,8 +277,7 @@ class TerminalChat:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(FRAME_S)
-            now = self.live.now()
-            if now.busy or now.status:
+            if self.drawing.turns:
                 self.app.invalidate()
 
     def _columns(self) -> int:

@@ -218,7 +218,7 @@ class Chat:
     async def ask(self, question: str, *, options: Sequence[str] = (), initial: str = "") -> str | None:
         """See `desk.Screen`."""
         self._answer = asyncio.get_running_loop().create_future()
-        self.live.set(asked=Asked(question, tuple(options)))
+        self.live.set(asked=Asked(question, tuple(options), escape="leave"))
         self._settle()
         if initial:
             self.output.prefill(initial)

@@ -29,7 +29,7 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
-from wetread.apps.chat.live import FRAMES, Live, Snapshot
+from wetread.apps.chat.live import FRAMES, Live, Running, Snapshot
 from wetread.apps.chat.render import rendered
 
 FRAME_S = 0.1
@@ -40,7 +40,6 @@ PANEL_SHARE = 0.4
 """Of the terminal's height, at most, for the panel of the report."""
 MIN_PANEL_ROWS = 16
 """Of a terminal that has room for the panel."""
-_SKIP = " (Esc: skip) "
 LIVE_CHARACTERS = 4000
 """Of a line that is still being written, as many are looked at."""
 
@@ -82,6 +81,12 @@ class Drawing:
         self._panel: tuple[Any, StyleAndTextTuples] = (None, [])
         self._prose: tuple[Any, StyleAndTextTuples] = (None, [])
         self._calls: tuple[Any, StyleAndTextTuples] = (None, [])
+
+    @property
+    def turns(self) -> bool:
+        """Whether something of it moves as time goes. What waits for the person alone stands still."""
+        now = self._live.now()
+        return bool(now.status or (now.busy and now.asked is None) or _turning(now))
 
     def layout(self, buffer: Buffer, search: SearchToolbar) -> Layout:
         """All of it, around an input.
@@ -135,8 +140,8 @@ class Drawing:
         columns = self._size().columns
         if now.asked is not None:
             options = f"  [{' / '.join(now.asked.options)}]" if now.asked.options else ""
-            text = f" {shown(now.asked.question + options)} "
-            return [("class:asked", _cut(text, columns - len(_SKIP))), ("class:rule", _SKIP)]
+            text, escape = f" {shown(now.asked.question + options)} ", f" (Esc: {now.asked.escape}) "
+            return [("class:asked", _cut(text, columns - len(escape))), ("class:rule", escape)]
         return [("class:rule", "─" * columns)]
 
     def _live_lines(self) -> StyleAndTextTuples:
@@ -165,9 +170,7 @@ class Drawing:
 
             from wetread.apps.chat.views import running_line
 
-            # what a call asks the person stands there already
-            running = [one for one in now.running if now.asked is None or one.event.tool not in ASKING]
-            calls = [running_line(one.event, time.monotonic() - one.since, tick) for one in running]
+            calls = [running_line(one.event, time.monotonic() - one.since, tick) for one in _turning(now)]
             self._calls = (key, _fragments(rendered(Group(*calls), columns - 1).rstrip("\n")) if calls else [])
         return self._calls[1]
 
@@ -246,6 +249,11 @@ def _menu() -> ConditionalContainer:
         style="class:completion-menu",
     )
     return ConditionalContainer(menu, filter=has_completions & ~is_done)
+
+
+def _turning(now: Snapshot) -> list[Running]:
+    """The calls that run, but for those whose question to the person stands there already."""
+    return [one for one in now.running if now.asked is None or one.event.tool not in ASKING]
 
 
 def _working(now: Snapshot, frame: str) -> StyleAndTextTuples:

@@ -43,6 +43,8 @@ class Asked:
 
     question: str
     options: tuple[str, ...] = ()
+    escape: str = "skip"
+    """What Escape does, in a word: an agent goes on without an answer, a command is left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,7 @@ def test_no_terminal_is_too_odd(folder: Path, term: str) -> None:
         terminal.enter("/quit")
         assert terminal.wait_exit() == 0
         assert b"\x1b[38;2" not in bytes(terminal.raw), "no colour was asked for"
+        assert terminal.everything().count("/show image_1") == 1, "each line stands there once"
 
 
 @pytest.mark.slow

@@ -47,6 +47,8 @@ class TerminalChat:
         options: What was asked for.
     """
 
+    echoes = False
+
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
         # asked before the first prompt: later, its answer would stand among what is typed

@@ -49,6 +49,9 @@ ORCHESTRATOR = "orchestrator"
 class Output(Protocol):
     """Where the chat is shown."""
 
+    echoes: bool
+    """Whether a line stands there as it was typed, once it is entered."""
+
     def write(self, what: RenderableType) -> None:
         """Show something for good, below what came before."""
         ...
@@ -339,7 +342,8 @@ class Chat:
         self._settle()
 
     async def _do(self, line: str) -> None:
-        self.output.write(views.said(line))
+        if not self.output.echoes:
+            self.output.write(views.said(line))
         try:
             if self.desk is None:
                 raise InputError("WET-INPUT-BUSY", "The chat is still being opened.", "Try again in a moment.")

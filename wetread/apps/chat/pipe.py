@@ -33,6 +33,7 @@ class PipeChat:
         self._console = console(sys.stdout)
         self._painter: Painter = choose(options.images).painter
         self._error: Exception | None = None
+        self.echoes = sys.stdin.isatty() and options.script is None
 
     def run(self) -> Exception | None:
         """The chat, to the end of the input; returns the error that ended it."""

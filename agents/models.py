@@ -117,6 +117,9 @@ class OpenAIChat:
                 self._refused.add(unwanted)
                 continue
             except openai.OpenAIError as error:
+                if told and isinstance(error, openai.APIConnectionError):
+                    timeout = isinstance(error, openai.APITimeoutError)
+                    raise self._broken("TIMEOUT" if timeout else "BROKEN") from None
                 raise self._error(error) from None
             except (httpx2.HTTPError, ValueError) as error:
                 # a stream that breaks off is not the SDK's to retry; once, unless the reader has seen a part of it

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wetread.agents import protocol_patterns as patterns
 from wetread.agents import protocol_said as said
 from wetread.agents import protocol_talk as talk
 from wetread.agents.chat import ChatMessage, ToolSpec
@@ -142,7 +143,9 @@ def _answer(turn: Turn, request: Request) -> str:
         return handler(turn, request)
     match request.kind:
         case "sign":
-            return talk.CANNOT_SIGN
+            return talk.PRELIMINARY if patterns.PRELIMINARY.search(request.words) else talk.CANNOT_SIGN
+        case "foreign":
+            return f"{talk.ENGLISH} {_can(turn)}"
         case "command":
             return talk.command(request.command or "")
         case "long":

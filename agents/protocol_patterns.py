@@ -60,6 +60,21 @@ SIGN = _any(
     r"(?<!a )(?<!the )(?<!no )(?<!any )\bsign (?:it|this|the|off|as|for)\b",
 )
 
+PRELIMINARY = re.compile(r"\bprelim(?:inary)?\b")
+RELEASED = _any(
+    r"^(?:make|mark|set|keep|leave|save|issue)\b.{0,30}\b(?:as )?prelim(?:inary)?$",
+    r"^prelim(?:inary)?(?: it| release)?$",
+)
+"""Ways to ask for a release that name no verb of signing."""
+
+FOREIGN = re.compile(
+    r"\b(?:der|das|ist|sind|nicht|und|oder|wie|welche[rs]?|bitte|ein|eine[nmrs]?|auf|zeig|zeige|lies|miss|gibt|warum|"
+    r"wieso|herzgr\w+|le|les|une|est|sont|avec|dans|pourquoi|montre|lire|coeur|c\u0153ur|el|los|las|una|es|"
+    r"qu[e\u00e9]|hay|mide|muestra|lee|coraz\u00f3n|il|della|sono|leggi|misura|cuore)\b"
+)
+ENGLISH = re.compile(r"\b(?:the|is|are|of|to|and|what|there|how|any|this|that|it|change|remove|drop|add)\b")
+"""Words that are in requests in other languages and in few in English; and words of which English ones have some."""
+
 # corrections
 ITEM = r"(?:sentence|line|statement|one|item|point|finding|remark|thing|part|bit)s?"
 ADD = re.compile(r"^(add|append|insert|include|write|put|state|note)\b")

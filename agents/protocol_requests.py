@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from wetread.agents import protocol_patterns as patterns
-from wetread.agents.protocol_spelling import Spelled, spelled
+from wetread.agents.protocol_spelling import QUOTED, Spelled, spelled
 from wetread.reports.language import claims
 
 Kind = Literal[
@@ -37,6 +37,7 @@ Kind = Literal[
     "help",
     "thanks",
     "long",
+    "foreign",
     "other",
 ]
 
@@ -90,6 +91,8 @@ def read_requests(message: str, places: Collection[str]) -> list[Request]:
     if len(text) > MAX_CHARACTERS:
         return [Request("long", "")]
     whole = spelled(text)
+    plain = QUOTED.sub("", text).lower()
+    foreign = bool(patterns.FOREIGN.search(plain)) and not patterns.ENGLISH.search(plain)
     found: list[Request] = []
     closed = False
     for start, end, asks in _clauses(whole.text):
@@ -108,6 +111,9 @@ def read_requests(message: str, places: Collection[str]) -> list[Request]:
         found.append(request)
         if len(found) == MAX_REQUESTS:
             break
+    if foreign and not any(one.new for one in found):
+        # what is to be written may be in any language
+        return [Request("foreign", whole.text)]
     return [one for one in found if one.kind != "thanks"] or found[:1]
 
 
@@ -295,7 +301,7 @@ class _Clause:
 
     def _refused(self, bare: Request) -> Request | None:
         words = self.words
-        if patterns.SIGN.search(words):
+        if patterns.SIGN.search(words) or patterns.RELEASED.search(words):
             return replace(bare, kind="sign")
         if patterns.FORBIDDEN.search(words):
             return bare

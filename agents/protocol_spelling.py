@@ -22,7 +22,7 @@ MASK = "\x01"
 """Stands for each character between quotation marks."""
 
 _WORD = re.compile(r"[^\W\d_]{2,24}")
-_QUOTED = re.compile(
+QUOTED = re.compile(
     r"\"([^\"\n]{1,2000})\"|“([^”\n]{1,2000})”|«([^»\n]{1,2000})»|(?<=[\s:])'([^'\n]{3,2000})'(?=[\s.,;!?]|$)"
 )
 
@@ -75,7 +75,7 @@ class Spelled:
 
 def spelled(written: str) -> Spelled:
     """A message as rules read it. Linear in its length."""
-    masked = _QUOTED.sub(_masked, written)
+    masked = QUOTED.sub(_masked, written)
     pieces: list[str] = []
     places: list[int] = []
     at = mended = 0

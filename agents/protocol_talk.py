@@ -23,12 +23,17 @@ CANNOT_SIGN = (
     "I cannot sign or release anything: only a person does, in their own name. /review goes through the report, "
     "/sign signs it."
 )
+PRELIMINARY = (
+    "I cannot sign or release anything: only a person does, in their own name. /sign preliminary releases the report "
+    "as read, not signed; /review goes through it before."
+)
 NO_PRIOR = "No earlier study is here, so nothing can be said of a change. Give one with /prior PATH."
 STANDS = (
     'The report stands as it is; /report shows it. To have a fresh draft from the evidence, say "read it again". '
     'Else ask: "why S2", "drop the last sentence", "change S2 to ...", "is there a pneumothorax?".'
 )
 RULES = "I work by rules and cannot discuss that."
+ENGLISH = "I read requests in English only, and cannot tell what that asks for."
 LONG = (
     "That is too long for me: I read requests of a line or two. An earlier report is given with /prior PATH; words "
     'for the report with: add to lungs: "...".'

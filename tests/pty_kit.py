@@ -79,7 +79,8 @@ class Terminal:
         command: The program and its arguments.
         columns: The terminal's width in characters.
         rows: The terminal's height in characters.
-        env: Added to the environment, which is else a clean one: PATH, HOME (an empty folder), LANG, TERM, TZ.
+        env: Added to the environment, which is else a clean one: PATH, HOME (an empty folder), LANG, TERM,
+            XTERM_VERSION, TZ.
         cwd: The working directory; the empty folder by default.
         replies: Questions that this terminal answers, as of `screens.Emulator`: for a terminal that shows pictures.
         timeout: Seconds for a wait that is not told otherwise.
@@ -117,6 +118,8 @@ class Terminal:
             "HOME": self._home.name,
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
+            # the emulator cuts off lines that a narrower window has no room for, as this one does
+            "XTERM_VERSION": "XTerm(390)",
             "TZ": "UTC",
             **self._env,
         }

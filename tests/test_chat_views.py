@@ -19,6 +19,7 @@ from wetread.agents.prices import Price, Prices
 from wetread.agents.spec import load_agents
 from wetread.apps.chat import views
 from wetread.apps.chat.commands import help_rows
+from wetread.apps.chat.markdownish import MAX_WAITING, Streamed
 from wetread.apps.chat.views_evidence import chain_tree, evidence_card, evidence_table
 from wetread.apps.chat.views_report import changes, issues_list, report_panel, statement_lines
 from wetread.apps.chat.views_tables import (
@@ -349,6 +350,49 @@ def test_a_mode_cannot_be_overlooked_without_colour(draft: Report) -> None:
 def test_markdown_that_is_none_stands_as_it_is() -> None:
     text = "2 * 3 * 4, a_b_c, [link](http://x) and ![picture](x.png) stay; [E3]: too."
     assert shown([views.markdownish(text)], 120) == f"{text}\n"
+
+
+WRITTEN = """# Findings
+
+- **Heart**: normal [E4]
+- lungs: `clear`
+
+| what | side |
+|:---|---:|
+| mass | right |
+| a\\|b | left | too much |
+
+```
+| no table |
+
+x = 1
+```
+
+That is *all*."""
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 1000])
+def test_text_in_pieces_stands_as_if_it_had_come_at_once(size: int) -> None:
+    streamed = Streamed()
+    parts = [streamed.add(WRITTEN[at : at + size]) for at in range(0, len(WRITTEN), size)]
+    assert len([one for one in parts if one is not None]) > (0 if size == 1000 else 2), "it is shown as it comes"
+    text = shown([one for one in (*parts, streamed.end()) if one is not None], 60)
+    assert text == shown([views.prose(WRITTEN)], 60)
+    assert streamed.rest == "" and streamed.end() is None
+
+
+def test_a_table_is_one_and_rows_without_a_rule_are_none() -> None:
+    text = shown([views.markdownish(WRITTEN)], 60)
+    assert "what   side\nmass  right\na|b    left\n" in text
+    assert shown([views.markdownish("| a | b |\n| c | d |")], 60) == "| a | b |\n| c | d |\n"
+
+
+def test_a_block_without_an_end_is_not_held_back_for_ever() -> None:
+    streamed = Streamed()
+    given = [streamed.add(f"{'x' * 99}\n") for _ in range(3)] + [streamed.add("```\n")]
+    given += [streamed.add(f"{'x' * 99}\n") for _ in range(200)]
+    assert given[2] is not None and given[3] is None
+    assert len(streamed.rest) <= MAX_WAITING + 100
 
 
 def test_a_story_tells_what_stays(draft: Report) -> None:

@@ -388,6 +388,26 @@ async def test_a_server_that_is_not_there() -> None:
     assert caught.value.code == "WET-MODEL-UNREACHABLE"
 
 
+async def test_a_connection_that_breaks_in_the_answer_is_said_to_have_broken() -> None:
+    """The server was reached: who has read half an answer is not told to look at the address."""
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        chunk = b'data: {"choices":[{"index":0,"delta":{"content":"Half"},"finish_reason":null}]}\n\n'
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+        await writer.drain()
+        await told.wait()
+        writer.transport.abort()
+
+    told = asyncio.Event()
+    server = await asyncio.start_server(half, "127.0.0.1", 0)
+    async with server, model_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as model:
+        with pytest.raises(ModelError) as caught:
+            await model.complete(ASK, lambda text: told.set())
+    assert caught.value.code == "WET-MODEL-BROKEN"
+
+
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "READ_S", 0.2)
 

@@ -131,7 +131,7 @@ def test_answers_are_understood(
     ("play", "typed"),
     [
         (lambda master: heard(master) and None, b""),
-        (answering("garbage \x1b[99;99R \x1b]11;rgb:0/0/0\x07"), b"garbage \x1b[99;99R \x1b]11;rgb:0/0/0\x07"),
+        (answering("garbage \x1b[99;99R \x1b]11;rgb:0/0/0\x07"), b"garbage \x1b[99;99R "),
         (answering("\xff\x00\x1b"), b"\xff\x00\x1b"),
         (answering("\x1b[?62;"), b""),
         (hang_up, b""),
@@ -199,6 +199,7 @@ def test_late_answers_are_taken_out_of_what_is_read() -> None:
         strainer, typed = ask(behind.slave, behind.slave, within=0.05)
     assert strainer.waiting and typed == b""
     assert strainer("Re" + KITTY_YES + "ad") == "Read"
+    assert strainer("Re\x1bP>|name(1)\x1b\\ad\x1b[0n\x1b[>65;1c \x1b]11;rgb:0/0/0\x07this") == "Read this"
     assert strainer("\x1b[") + strainer("?62;4") + strainer(";22c this") == " this"
     assert strainer.kitty and strainer.sixel and not strainer.waiting
     assert strainer(PLAIN) == PLAIN  # there is nothing more to come

@@ -184,6 +184,7 @@ RATIO = ("measure", {"quantities": ["cardiothoracic_ratio"]})
 LUNGS = ("segment", {"structures": ["left lung", "right lung"]})
 HELP = '"help" lists all'
 RULES = "I work by rules"
+ENGLISH = "in English only"
 NO_SIGN = "cannot sign"
 Expected = Sequence[tuple[str, dict[str, Any]]]
 
@@ -257,6 +258,10 @@ FRESH: list[tuple[str, Expected, list[str]]] = [
     ("hello", [], [HELP]),
     ("tell me a joke", [], [RULES, '"read this"', HELP]),
     ("What is the meaning of life?", [], [RULES]),
+    ("Ist der Erguss links neu?", [], [ENGLISH, HELP]),
+    ("Lies das Bild", [], [ENGLISH]),
+    ("Mesure le cœur", [], [ENGLISH]),
+    ("¿Hay derrame nuevo?", [], [ENGLISH]),
 ]
 
 # after a reading
@@ -272,7 +277,15 @@ READ: list[tuple[str, Expected, list[str]]] = [
     ("where does the ratio come from", explains("E4"), ["from E3", "Cardiothoracic ratio: 0.", "[E3] segment"]),
     ("how did you measure the heart?", explains("E4"), ["from E3"]),
     ("why are the bones not assessed?", [REPORT], ["bones: not assessed"]),
-    ("Drop the last sentence, and sign it off as preliminary.", [REPORT, *drops(LAST)], ["Done", NO_SIGN]),
+    (
+        "Drop the last sentence, and sign it off as preliminary.",
+        [REPORT, *drops(LAST)],
+        ["Done", NO_SIGN, "/sign preliminary"],
+    ),
+    ("make it preliminary", [], [NO_SIGN, "/sign preliminary"]),
+    ("Release the report as preliminary.", [], [NO_SIGN, "/sign preliminary"]),
+    ("change S2 to Das Herz ist normal.", edits("S2", "Das Herz ist normal."), ["Done"]),
+    ("is the le fort fracture new?", [], ["No earlier study"]),
     ("drop the last sentance", [REPORT, *drops(LAST)], ["Done"]),
     ("Please remove S5", drops("S5"), ["Done: version 2"]),
     ("delete S2 and S9", drops("S2", "S9"), ["Done"]),

@@ -23,7 +23,10 @@ def run(options: argparse.Namespace) -> int:
     if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         from wetread.apps.chat.app import TerminalChat
 
-        error = asyncio.run(TerminalChat(asked).run())
+        chat = TerminalChat(asked)
+        error = asyncio.run(chat.run())
+        if error is None and chat.ended_by is not None:
+            return 128 + chat.ended_by
     else:
         from wetread.apps.chat.pipe import PipeChat
 

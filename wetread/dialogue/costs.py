@@ -106,6 +106,12 @@ class Cost(Value):
             )
         )
 
+    @property
+    def short(self) -> str:
+        """What there is of it, in few words: `12,345 tokens, $0.0312, 3 endpoint calls`; empty for nothing."""
+        parts = [_counted(self.tokens, "token"), self.money] if self.tokens else []
+        return ", ".join([*parts, *([_counted(self.endpoint_calls, "endpoint call")] if self.endpoint_calls else [])])
+
 
 class TurnCost(Cost):
     """What one turn came to."""

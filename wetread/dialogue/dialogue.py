@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +20,7 @@ from pydantic import JsonValue
 from wetread.agents.chat import ChatModel
 from wetread.agents.protocol import PROTOCOL
 from wetread.dialogue.answers import RememberedEndpoints, sweep
+from wetread.dialogue.corrections import Corrections
 from wetread.dialogue.kept import Kept, read_kept
 from wetread.dialogue.line import Line
 from wetread.dialogue.log import SessionLog
@@ -28,17 +28,17 @@ from wetread.dialogue.proposals import NO, YES, action, wording
 from wetread.dialogue.questions import Questions
 from wetread.dialogue.sources import Sources
 from wetread.dialogue.turn import Turn
-from wetread.errors import InputError, ReadingError, ReviewError, StoreError, WetreadError
+from wetread.errors import InputError, ReadingError, ReviewError, WetreadError
 from wetread.events import Event, Notice, QuestionAsked, ReportReady, ToolFinished
 from wetread.imaging.bank import ImageBank
 from wetread.reports.model import Report
 from wetread.reports.states import SIGNED
 from wetread.reports.template import check_study, choose_template, load_template
-from wetread.review import Action, conclude, follow_on, take_back
+from wetread.review import Action
 from wetread.review.conclude import Outcome, person
 from wetread.session import Session, SessionState, warm
 from wetread.store import Store
-from wetread.store.journal import NO_EVENTS, Indicated, JournalEntry, Opened, TakenBack
+from wetread.store.journal import NO_EVENTS, Indicated, Opened
 from wetread.study import Study
 from wetread.tools.base import current_call
 from wetread.tools.person import About, Decided, Proposal
@@ -65,8 +65,6 @@ class Dialogue:
         images: ImageBank,
         kept: Kept | None = None,
     ) -> None:
-        self.reader: str | None = None
-        """The name of the person, once they gave it: who corrections are by."""
         self.kept = kept
         """What the store had of the session when it was opened again; None for a new one."""
         self.folder = folder
@@ -79,11 +77,9 @@ class Dialogue:
         self._questions = Questions()
         self._proposing = asyncio.Lock()
         self._turn: Turn | None = None
-        self._changing = asyncio.Lock()
         self._closed = False
-        self._noticed: set[str] = set()
         self._indication = kept.indication if kept else None
-        self._line = Line(kept.versions, kept.back) if kept else Line()
+        self._corrections = Corrections(self, log, Line(kept.versions, kept.back) if kept else Line())
         self.session = self._open(study, template, model, images, kept.state if kept else SessionState())
 
     @classmethod
@@ -114,7 +110,7 @@ class Dialogue:
         await asyncio.to_thread(sweep, folder)
         log = SessionLog(store, id)
         made = cls(study, sources, log, folder / id, template=chosen.name, model=sources.model, images=images)
-        await made._keep([await made._opened(made.session)])
+        await made._corrections.keep([await made._opened(made.session)])
         return made
 
     @classmethod
@@ -154,7 +150,7 @@ class Dialogue:
             images=images,
             kept=kept,
         )
-        await made._keep([await made._opened(made.session)])
+        await made._corrections.keep([await made._opened(made.session)])
         return made
 
     @property
@@ -165,7 +161,16 @@ class Dialogue:
     @property
     def report(self) -> Report | None:
         """The latest version of the report; None before the first."""
-        return self._line.latest
+        return self._corrections.latest
+
+    @property
+    def reader(self) -> str | None:
+        """The name of the person, once they gave it: who corrections are by."""
+        return self._corrections.reader
+
+    @reader.setter
+    def reader(self, name: str | None) -> None:
+        self._corrections.reader = name
 
     @property
     def question(self) -> QuestionAsked | None:
@@ -208,17 +213,17 @@ class Dialogue:
     async def _follow(self, work: Callable[[Session], AsyncIterator[Event]]) -> AsyncIterator[Event]:
         self._idle()
         turn = self._turn = Turn(self._heed)
-        self._noticed.clear()
+        self._corrections.begin_turn()
         try:
-            async with self._changing:
-                newer = await self._catch_up()
+            async with self._corrections.changing:
+                newer = await self._corrections.catch_up()
             if newer is not None:
                 yield ReportReady(report=newer)
             turn.begin(self.session, work)
             ended = False
             while not ended:
                 told, ended = await turn.next()
-                await self._keep(told)
+                await self._corrections.keep(told)
                 for entry in told:
                     if not isinstance(entry, NO_EVENTS):
                         yield entry
@@ -272,14 +277,13 @@ class Dialogue:
             except ReviewError as error:
                 session.reading.emit(Notice(code=error.code, message=str(error)))
         try:
-            version = self._concluded([action(proposal)], "keep", None)
+            version = self._corrections.concluded([action(proposal)])
         except ReviewError as error:
             return Decided(accepted=False, message=str(error))
         reading = session.reading
         stale = reading.rounds > 0
         reading.rounds, reading.accepted = 0, False
-        session.adopt(version)
-        self._line.push(version)
+        self._corrections.take_up(version)
         reading.emit(ReportReady(report=version))
         again = " The draft that you submitted does not have it: submit it again." if stale else ""
         return Decided(accepted=True, message=f"Done: version {version.version} has the reader's change.{again}")
@@ -302,12 +306,7 @@ class Dialogue:
                 that version is in hand now.
         """
         self._idle()
-        async with self._changing:
-            await self._current()
-            version = self._concluded(actions, outcome, override)
-            await self._keep([ReportReady(report=version)])
-            self.session.adopt(version)
-        return version
+        return await self._corrections.correct(actions, outcome, override)
 
     async def undo(self) -> Report:
         """Take back the last change of the report, a person's or a new draft; returns the next version.
@@ -317,17 +316,7 @@ class Dialogue:
             ReadingError, StoreError: see `correct`.
         """
         self._idle()
-        async with self._changing:
-            await self._current()
-            latest, earlier = self._latest(), self._line.before
-            if earlier is None:
-                raise ReviewError("WET-REVIEW-NOTHING", "There is nothing to take back.")
-            version = take_back(latest, earlier, by=self._named(), at=datetime.now(UTC))
-            back = TakenBack(sha256=version.sha256, to=earlier.sha256)
-            await self._log.keep([ReportReady(report=version), back], self.session.artifacts)
-            self._line.take_back(version)
-            self.session.adopt(version)
-        return version
+        return await self._corrections.undo()
 
     # what it is read with
 
@@ -341,7 +330,7 @@ class Dialogue:
             StoreError: it cannot be kept; all stays as it was.
         """
         self._idle()
-        async with self._changing:
+        async with self._corrections.changing:
             old = self.session
             if study is not None and study.indication is None and self._indication is not None:
                 study = study.model_copy(update={"indication": self._indication})
@@ -363,7 +352,7 @@ class Dialogue:
                     # tools may say something else of it now; endpoints know what they said
                     self._endpoints = RememberedEndpoints(self._sources.endpoints, self.folder / "answers")
                 new = self._open(study or old.study, template or old.template.name, chosen, images, state)
-                await self._keep([await self._opened(new)])
+                await self._corrections.keep([await self._opened(new)])
             except BaseException:
                 self._endpoints = remembered
                 if model is not None and chosen is not None:
@@ -420,51 +409,21 @@ class Dialogue:
             images=images,
             state=state,
             person=self,
-            carry=self._carry,
+            carry=self._corrections.carry,
         )
 
     def _heed(self, event: Event) -> None:
         if isinstance(event, ToolFinished):
             self._endpoints.ended(event.call, useless=event.status == "failed")
 
-    async def _keep(self, entries: Sequence[JournalEntry]) -> None:
-        await self._log.keep(entries, self.session.artifacts)
-        for entry in entries:
-            if isinstance(entry, ReportReady):
-                self._line.push(entry.report)
-                self._line.kept(entry.report)
-
     async def _finish(self, turn: Turn) -> None:
         """The end of a turn, however it came: nothing of it is left running, and what it told is kept if it can be."""
         left = await turn.end()
         with contextlib.suppress(WetreadError):  # whoever follows has had the error already, or has left
-            await self._keep(left)
-        # the report in hand is the last that was kept
-        self._line.drop_unkept()
-        if not self._line.is_kept(self.session.report):
-            self.session.fall_back(self.report)
+            await self._corrections.keep(left)
+        self._corrections.end_turn()
         if self._turn is turn:
             self._turn = None
-
-    async def _catch_up(self) -> Report | None:
-        """Keep what was left, and take up what others have made of the report; the newest version of those."""
-        await self._log.keep([], self.session.artifacts)
-        latest = self.report
-        newer = [] if latest is None else await self._log.newer(latest)
-        for version in newer:
-            self._line.push(version)
-            self._line.kept(version)
-            self.session.adopt(version)
-        return newer[-1] if newer else None
-
-    async def _current(self) -> None:
-        """Refuse a change of what the person has not seen."""
-        if await self._catch_up() is not None:
-            raise StoreError(
-                "WET-STORE-CONFLICT",
-                "The report was changed elsewhere meanwhile; that version is in hand now.",
-                "Look at it, and repeat what is still to be done.",
-            )
 
     async def _opened(self, session: Session) -> Opened:
         return Opened(
@@ -483,49 +442,6 @@ class Dialogue:
             same = there.get(image.handle) == had[image.handle]
             if not same and (image.role == "current" or image.handle in looked_at):
                 raise _another_study()
-
-    def _carry(self, draft: Report) -> Report:
-        """What follows on the report in hand when an agent has drafted anew."""
-        latest = self.report
-        if latest is None:
-            return draft
-        session = self.session
-        redraft = follow_on(
-            draft,
-            latest,
-            template=session.template,
-            reserve=session.ledger.reserve,
-            earlier=self._line.versions[:-1],
-        )
-        for line in redraft.kept:
-            if line not in self._noticed:
-                self._noticed.add(line)
-                session.reading.emit(Notice(code="WET-REVIEW-KEPT", message=line))
-        return redraft.report
-
-    def _concluded(self, actions: Sequence[Action], outcome: Outcome, override: str | None) -> Report:
-        session = self.session
-        return conclude(
-            self._latest(),
-            by=self._named(),
-            at=datetime.now(UTC),
-            actions=actions,
-            outcome=outcome,
-            override=override,
-            study=session.study,
-            template=session.template,
-            reader=session.ledger.reserve(),
-        )
-
-    def _latest(self) -> Report:
-        if self.report is None:
-            raise ReadingError("WET-READING-NONE", "There is no report yet.", "Have one drafted first.")
-        return self.report
-
-    def _named(self) -> str:
-        if self.reader is None:
-            raise ReviewError("WET-REVIEW-NAME", "A change needs your name.", "Give it first.")
-        return self.reader
 
     def _idle(self) -> None:
         if self._closed:

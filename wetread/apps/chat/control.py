@@ -9,27 +9,17 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from wetread.agents.prices import load_prices
 from wetread.apps.chat import commands, opening, views
+from wetread.apps.chat.conversations import Conversations
 from wetread.apps.chat.desk import Desk
-from wetread.apps.chat.live import Asked, Footer, Live
-from wetread.apps.chat.studies import (
-    StudySource,
-    is_path,
-    remember,
-    remembered,
-    sessions_folder,
-    studies_here,
-    typed_paths,
-)
-from wetread.apps.chat.surroundings import surroundings
+from wetread.apps.chat.live import Asked, Live
+from wetread.apps.chat.markdownish import Streamed
+from wetread.apps.chat.studies import is_path
 from wetread.apps.wiring import settings_for
-from wetread.dialogue.costs import Tally
-from wetread.dialogue.dialogue import Dialogue
 from wetread.errors import InputError, WetreadError
 from wetread.events import (
     Event,
@@ -43,15 +33,14 @@ from wetread.events import (
     ToolStarted,
     TurnEnded,
 )
-from wetread.session import warm
-from wetread.vocabulary import Origin
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from wetread.apps.chat.options import ChatOptions
     from wetread.apps.pictures.views import View
-    from wetread.session import Session
+    from wetread.config import Settings
+    from wetread.dialogue.dialogue import Dialogue
     from wetread.store import Store
 
 ORCHESTRATOR = "orchestrator"
@@ -59,6 +48,9 @@ ORCHESTRATOR = "orchestrator"
 
 class Output(Protocol):
     """Where the chat is shown."""
+
+    echoes: bool
+    """Whether a line stands there as it was typed, once it is entered."""
 
     def write(self, what: RenderableType) -> None:
         """Show something for good, below what came before."""
@@ -78,6 +70,10 @@ class Output(Protocol):
 
     def prefill(self, text: str) -> None:
         """Put a text into the input line, to be changed."""
+        ...
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """Put lines that were entered back into the input, before what is being typed."""
         ...
 
     def images(self, how: str | None = None) -> str:
@@ -102,12 +98,9 @@ class Chat:
         self.options = options
         self.output = output
         self.live = live
-        self.tally = Tally(load_prices())
         self.desk: Desk | None = None
         """What commands work with; None until the store is open."""
-        self._source: StudySource | None = None
-        self._choices: list[str] = []
-        """The studies that were offered, by number."""
+        self._conversations: Conversations | None = None
         self._queue: deque[str] = deque()
         self._answer: asyncio.Future[str | None] | None = None
         self._work: asyncio.Task[None] | None = None
@@ -115,10 +108,10 @@ class Chat:
         self._opened = False
         self._over = asyncio.Event()
         self._settled = asyncio.Event()
-        self._stack = AsyncExitStack()
-        self._dialogue_stack = AsyncExitStack()
-        self._line = ""
-        self._streamed = False
+        self._stack = ExitStack()
+        self._streamed = Streamed()
+        self._told = False
+        """Whether the turn's words stand there already, as they came."""
         self._story = views.Story()
 
     # what the terminal calls
@@ -133,11 +126,11 @@ class Chat:
             self._answered(self._chosen(line))
         elif self._asked is not None:
             self._talk().answer(self._chosen(line))
-        elif line.startswith("/cancel"):
+        elif line.lower() == "/cancel" and (self._work is not None or self._queue):
             self.interrupt(drop_queue=True)
         elif not line:
             return
-        elif self._opened and self._work is not None and commands.is_command(line) and not is_path(line):
+        elif self._opened and self._work is not None and commands.is_command(line):
             self._start_beside(line)
         elif self._work is not None or not self._opened:
             self._queue.append(line)
@@ -158,7 +151,7 @@ class Chat:
         self._queue.clear()
         self.live.set(queued=())
         if waiting and not drop_queue:
-            self.output.prefill("\n".join(waiting))
+            self.output.give_back(waiting)
         if self._answer is not None:
             self._answered(None)
             return True
@@ -205,8 +198,9 @@ class Chat:
                 await asyncio.wait(work)
             dialogue = self.desk.dialogue if self.desk is not None else None
             try:
-                await self._close_dialogue()
-                await self._stack.aclose()
+                if self._conversations is not None:
+                    await self._conversations.close()
+                self._stack.close()
             except Exception as raised:
                 error = error or raised
             if dialogue is not None:
@@ -227,7 +221,7 @@ class Chat:
     async def ask(self, question: str, *, options: Sequence[str] = (), initial: str = "") -> str | None:
         """See `desk.Screen`."""
         self._answer = asyncio.get_running_loop().create_future()
-        self.live.set(asked=Asked(question, tuple(options)))
+        self.live.set(asked=Asked(question, tuple(options), escape="leave"))
         self._settle()
         if initial:
             self.output.prefill(initial)
@@ -243,32 +237,25 @@ class Chat:
     async def _open(self) -> None:
         options = self.options
         self.live.set(status="opening")
-        workspace = options.workspace
-        settings = await asyncio.to_thread(settings_for, workspace, options.model)
+        settings = await asyncio.to_thread(settings_for, options.workspace, options.model)
         store = await asyncio.to_thread(self._store, settings)
-        self.desk = Desk(
+        self.desk = desk = Desk(
             screen=self,
             settings=settings,
-            workspace=workspace,
+            workspace=options.workspace,
             store=store,
-            begin=self._begin_typed,
+            begin=self._begin,
             resume=self._resume,
             send=self.typed,
             follow=self._turn,
             leave=self.leave,
             reader=options.reader or settings.reader,
-            simulated=options.simulated,
             watchers=[self._refresh],
         )
-        if options.resume is not None:
-            await self._resume(options.resume or None, options.source)
-        elif options.source is not None:
-            await self._begin(options.source)
-        else:
-            self.live.set(status="")
-            self._offer()
+        self._conversations = Conversations(options, desk, self.live)
+        await self._conversations.open()
 
-    def _store(self, settings: Any) -> Store:
+    def _store(self, settings: Settings) -> Store:
         from wetread.apps.stores import opened_store
         from wetread.config import STORE_FILE
 
@@ -277,104 +264,17 @@ class Chat:
         assert store is not None
         return store
 
-    def _offer(self) -> None:
-        """No study yet: say what lies here and how to name one."""
-        desk = self.desk
-        assert desk is not None
-        self._choices = [str(path) for path in studies_here(Path.cwd())]
-        sessions = [one for one in desk.store.sessions.all() if one.turns][:5]
-        self.output.write(opening.choose_study(self._choices, sessions))
+    async def _begin(self, words: Sequence[str]) -> None:
+        assert self._conversations is not None
+        await self._conversations.begin(words)
 
-    async def _begin_typed(self, words: Sequence[str]) -> None:
-        """Another study: paths as typed, a number of the list, or none to choose one."""
-        if not words:
-            await self._close_dialogue()
-            self._offer()
-            return
-        line = " ".join(words)
-        if line.isdecimal() and 0 < int(line) <= len(self._choices):
-            paths: tuple[str, ...] = (self._choices[int(line) - 1],)
-        else:
-            paths = typed_paths(line) if len(words) == 1 else tuple(words)
-        base = self.options.source or StudySource()
-        view = base.view or self.options.view
-        await self._begin(StudySource(paths=paths, view=view, simulated=self.options.simulated))
+    async def _resume(self, id: str | None) -> None:
+        assert self._conversations is not None
+        await self._conversations.resume(id)
 
-    async def _begin(self, source: StudySource) -> None:
-        self.live.set(status="reading the study")
-        desk = self.desk
-        assert desk is not None
-        try:
-            stack, study, sources = await surroundings(source, desk.settings, desk.workspace, self.options.budget)
-            try:
-                self.live.set(status="opening the session")
-                dialogue = await Dialogue.begin(
-                    study,
-                    sources,
-                    store=desk.store,
-                    folder=sessions_folder(desk.workspace),
-                    template=self.options.template,
-                )
-                stack.push_async_callback(dialogue.aclose)
-                await asyncio.to_thread(remember, desk.workspace, dialogue.id, source)
-            except BaseException:
-                await stack.aclose()
-                raise
-        finally:
-            self.live.set(status="")
-        await self._take(dialogue, stack, source)
-        self.tally = desk.tally = Tally(load_prices(desk.workspace))
-        self._refresh()
-        self.output.write(_welcome(dialogue))
-
-    async def _resume(self, id: str | None, given: StudySource | None = None) -> None:
-        self.live.set(status="reading the session")
-        desk = self.desk
-        assert desk is not None
-        try:
-            entries = await asyncio.to_thread(desk.store.sessions.all)
-            entry = next((one for one in entries if (one.id.startswith(id) if id else one.turns)), None)
-            if entry is None:
-                raise InputError("WET-INPUT-SESSION", "There is no such session here.", "`/sessions` lists them.")
-            source = given if given is not None else await asyncio.to_thread(remembered, desk.workspace, entry.id)
-            if "simulated" in entry.modes and source.scenario is None:
-                source = source.model_copy(update={"simulated": True})
-            await self._close_dialogue()
-            stack, study, sources = await surroundings(source, desk.settings, desk.workspace, self.options.budget)
-            try:
-                dialogue = await Dialogue.resume(
-                    entry.id, study, sources, store=desk.store, folder=sessions_folder(desk.workspace)
-                )
-                stack.push_async_callback(dialogue.aclose)
-                await asyncio.to_thread(remember, desk.workspace, dialogue.id, source)
-            except BaseException:
-                await stack.aclose()
-                raise
-        finally:
-            self.live.set(status="")
-        await self._take(dialogue, stack, source)
-        kept = dialogue.kept
-        assert kept is not None
-        self.tally = desk.tally = Tally(load_prices(desk.workspace))
-        for event in kept.events:
-            self.tally.add(event)
-        self._refresh()
-        self.output.write(opening.resumed(kept, _welcome(dialogue)))
-
-    async def _take(self, dialogue: Dialogue, stack: AsyncExitStack, source: StudySource) -> None:
-        assert self.desk is not None
-        await self._close_dialogue()
-        self._dialogue_stack, self._source = stack, source
-        desk = self.desk
-        dialogue.reader = desk.reader
-        desk.dialogue, desk.files = dialogue, source.files()
-        self._warming = asyncio.create_task(warm())
-
-    async def _close_dialogue(self) -> None:
-        stack, self._dialogue_stack = self._dialogue_stack, AsyncExitStack()
-        if self.desk is not None:
-            self.desk.dialogue = None
-        await stack.aclose()
+    def _refresh(self) -> None:
+        if self._conversations is not None:
+            self._conversations.refresh()
 
     async def _play(self, path: Path) -> None:
         """Type what a script says, as a person would, and leave at its end."""
@@ -417,7 +317,7 @@ class Chat:
     def _start(self, line: str) -> None:
         self.live.set(work=True)
         self._work = asyncio.create_task(self._do(line))
-        self._work.add_done_callback(self._done)
+        self._work.add_done_callback(lambda task: self._done(task, line))
         self._settle()
 
     def _start_beside(self, line: str) -> None:
@@ -425,7 +325,10 @@ class Chat:
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[None], line: str) -> None:
+        if task.cancelled():  # before it had begun
+            self.output.write(views.said(line))
+            self.output.write(_stopped())
         self._work = None
         self.live.set(work=False, busy=False, stopping=False, thinking=(), running=(), text="")
         self._next()
@@ -439,20 +342,22 @@ class Chat:
         self._settle()
 
     async def _do(self, line: str) -> None:
-        self.output.write(views.said(line))
+        if not self.output.echoes:
+            self.output.write(views.said(line))
         try:
             if self.desk is None:
                 raise InputError("WET-INPUT-BUSY", "The chat is still being opened.", "Try again in a moment.")
-            if is_path(line):
-                await self._dropped(line)
-            elif commands.is_command(line):
+            if commands.is_command(line):
                 await commands.run(self.desk, line)
+            elif is_path(line):
+                await self._dropped(line)
             elif self.desk.dialogue is None:
-                await self._begin_typed([line])
+                await self._begin([line])
             else:
                 await self._turn(self.desk.dialogue.send(line))
         except asyncio.CancelledError:
-            self.output.write(views.note("Stopped.", "yellow"))
+            self._flush()
+            self.output.write(_stopped())
         except WetreadError as error:
             self.output.write(views.failure(error))
         except Exception as error:
@@ -465,7 +370,7 @@ class Chat:
         """A path alone: the study, where there is none yet; else it is said what can be done with it."""
         assert self.desk is not None
         if self.desk.dialogue is None:
-            await self._begin_typed([line])
+            await self._begin([line])
         else:
             words = "A study is open. /prior PATH adds this one as its prior, /new PATH opens it instead."
             self.output.write(views.note(words, "yellow"))
@@ -473,10 +378,17 @@ class Chat:
     async def _turn(self, events: AsyncIterator[Event]) -> None:
         """Follow a turn, or a tool that the person has called, to its end."""
         self.live.set(busy=True, since=time.monotonic(), stopping=False)
-        self._line, self._streamed = "", False
-        self._story = views.Story()
+        assert self.desk is not None and self.desk.tally is not None
+        tally = self.desk.tally
+
+        def money() -> str:
+            last = tally.last
+            return last.money if last is not None and (last.usd or (last.tokens and not last.unpriced)) else ""
+
+        self._streamed, self._told = Streamed(), False
+        self._story = views.Story(money)
         async for event in events:
-            self.tally.add(event)
+            tally.add(event)
             self._tell(event)
 
     # events
@@ -507,89 +419,32 @@ class Chat:
                 self._settle()
             case TurnEnded():
                 self._flush()
-                if self._streamed:
+                if self._told:
                     # it stands there already, line by line
                     event = event.model_copy(update={"text": ""})
                 live.set(asked=None)
         for what in self._story(event):
             self._flush()
             self.output.write(what)
-        if isinstance(event, ReportReady | TurnEnded | QuestionAnswered):
+        if isinstance(event, ModelAnswered | ReportReady | TurnEnded | QuestionAnswered):
             self._refresh()
 
     def _stream(self, event: TextDelta) -> None:
-        """Text as it comes: whole lines go up for good, the rest stands above the input."""
+        """Text as it comes: whole blocks go up for good, the rest stands above the input."""
         if event.agent != ORCHESTRATOR:
             return
-        self._streamed = True
-        self._line += event.text
-        whole, newline, rest = self._line.rpartition("\n")
-        if newline:
-            self.output.write(_agent(whole))
-            self._line = rest
-        self.live.set(text=self._line)
+        self._told = True
+        self._write(self._streamed.add(event.text))
 
     def _flush(self) -> None:
-        if self._line.strip():
-            self.output.write(_agent(self._line))
-        self._line = ""
-        self.live.set(text="")
+        self._write(self._streamed.end())
 
-    def _refresh(self) -> None:
-        """Footer and panel as things stand; a study that has got a prior is noted as it is now."""
-        desk = self.desk
-        if desk is None:
-            return
-        if desk.dialogue is not None and self._source is not None and desk.files not in (None, self._source.files()):
-            assert desk.files is not None
-            self._source = self._source.of(desk.files)
-            remember(desk.workspace, desk.dialogue.id, self._source)
-        dialogue = desk.dialogue
-        if dialogue is None:
-            self.live.set(report=None, footer=Footer())
-            return
-        session = dialogue.session
-        source = self._source
-        endpoints = "simulated endpoints" if source is not None and source.simulated else ""
-        if source is not None and source.scenario is not None:
-            endpoints = f"tape of {source.scenario}"
-        self.live.set(
-            report=dialogue.report,
-            footer=Footer(
-                model=session.reading.language_model,
-                template=session.template.name,
-                endpoints=endpoints or f"{len(desk.settings.endpoints)} endpoints",
-                cost=self.tally.total.line if self.tally.total.models or self.tally.total.tools else "",
-                reader=dialogue.reader or "",
-                modes=_modes(session),
-            ),
-        )
+    def _write(self, words: RenderableType | None) -> None:
+        if words is not None:
+            self.output.write(words)
+        if self.live.now().text != self._streamed.rest:
+            self.live.set(text=self._streamed.rest)
 
 
-def _modes(session: Session) -> tuple[str, ...]:
-    """What must not be overlooked: how the session was opened, and where its evidence turned out to come from."""
-    told = {"simulated": Origin.SIMULATED, "replay": Origin.RECORDED, "authored": Origin.AUTHORED}
-    origins = {one.origin for one in session.ledger}
-    return tuple(mode for mode, origin in told.items() if mode in session.reading.modes or origin in origins)
-
-
-def _welcome(dialogue: Dialogue) -> RenderableType:
-    """The study that is open, and what it is read with."""
-    from wetread.apps.chat.views_tables import welcome
-
-    session = dialogue.session
-    reading = session.reading
-    return welcome(
-        session.study,
-        template=session.template.name,
-        model=reading.language_model,
-        modes=reading.modes,
-        session=dialogue.id,
-    )
-
-
-def _agent(text: str) -> RenderableType:
-    """What an agent says."""
-    from rich.padding import Padding
-
-    return Padding(views.markdownish(text), (0, 0, 0, 2))
+def _stopped() -> RenderableType:
+    return views.note("Stopped.", "yellow")

@@ -116,7 +116,6 @@ class Desk:
     follow: Callable[[AsyncIterator[Event]], Awaitable[None]]
     leave: Callable[[], None]
     dialogue: Dialogue | None = None
-    simulated: bool = False
     files: StudyFiles | None = None
     reader: str | None = None
     tally: Tally | None = None

@@ -33,6 +33,8 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._chat: Chat | None = None
         self._early: list[Callable[[Chat], object]] = []
+        self._handed = 0
+        self._taken = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="wetread-chat", daemon=True)
 
@@ -47,7 +49,18 @@ class Engine:
 
     def typed(self, text: str) -> None:
         """Hand a line over."""
-        self._tell(lambda chat: chat.typed(text))
+        self._handed += 1
+
+        def take(chat: Chat) -> None:
+            chat.typed(text)
+            self._taken += 1
+
+        self._tell(take)
+
+    @property
+    def handing(self) -> bool:
+        """Whether a line was handed over that the chat has not taken yet."""
+        return self._taken < self._handed
 
     def skip(self) -> None:
         """Leave the open question unanswered."""

@@ -24,6 +24,10 @@ LONG_PASTE = 800
 """Characters from which a paste stands as one word in the input line."""
 LONG_PASTE_LINES = 8
 MAX_HISTORY_LINE = 4000
+MIN_PASTED_LINES = 4
+"""Lines in one read of the terminal from which it is a paste."""
+_PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+_CUT_SEQUENCE = re.compile(r"\x1b(?:\[\d*)?\Z")
 _PASTED = re.compile(r"\[pasted text #(\d+), \d+ lines?\]")
 
 
@@ -99,6 +103,25 @@ def open_history(workspace: Path) -> History:
     return PrivateHistory(str(path))
 
 
+class UnmarkedPastes:
+    """Puts the marks of a paste around lines that came at once: a terminal that knows no such marks sends each line as
+    if it were entered. Text with marks, in one read or several, stays as it is."""
+
+    def __init__(self) -> None:
+        self._within = self._cut = False
+
+    def __call__(self, keys: str) -> str:
+        """What one read of the terminal gave, marked where it must be a paste."""
+        goes_on = self._within or self._cut
+        begun, ended = keys.rfind(_PASTE_BEGINS), keys.rfind(_PASTE_ENDS)
+        if begun != ended:
+            self._within = begun > ended
+        self._cut = _CUT_SEQUENCE.search(keys) is not None
+        if goes_on or "\x1b" in keys or keys.count("\r") < MIN_PASTED_LINES:
+            return keys
+        return f"{_PASTE_BEGINS}{keys}{_PASTE_ENDS}"
+
+
 def strained(chosen: Chosen) -> Input:
     """The terminal's input without late answers to what it was asked; what was typed before comes with the first read.
 
@@ -109,9 +132,10 @@ def strained(chosen: Chosen) -> Input:
     if reader is None:
         return source
     read, ahead = reader.read, [chosen.typed.decode("utf-8", "replace")]
+    mark = UnmarkedPastes()
 
     def strain(count: int = 1024) -> str:
-        text = chosen.strainer(str(read(count)))
+        text = mark(chosen.strainer(str(read(count))))
         return (ahead.pop() + text).replace("\n", "\r") if ahead else text
 
     reader.read = strain

@@ -19,7 +19,8 @@ QUIT_HINT = "Ctrl-C again quits"
 
 
 def chat_keys(chat: TerminalChat) -> KeyBindings:
-    """Enter sends; Alt-Enter and Ctrl-J begin a new line; Ctrl-C stops, twice quits; F2 shows and hides the panel."""
+    """Enter sends; Alt-Enter and Ctrl-J begin a new line; Ctrl-C stops, twice quits; Ctrl-Z leaves for
+    the shell; F2 shows and hides the panel."""
     keys = KeyBindings()
 
     @keys.add("enter", filter=~is_searching)
@@ -45,13 +46,15 @@ def chat_keys(chat: TerminalChat) -> KeyBindings:
         twice, chat.interrupted = now - chat.interrupted < TWICE_S, now
         if twice:
             chat.quit()
-        elif chat.interrupt():
             return
-        elif chat.buffer.text:
+        if not chat.interrupt():
             chat.buffer.reset(append_to_history=False)
-        else:
-            chat.hint = QUIT_HINT
-            event.app.create_background_task(_forget_hint(chat))
+        chat.drawing.hint = QUIT_HINT
+        event.app.create_background_task(_forget_hint(chat))
+
+    @keys.add("c-z")
+    def _(event: KeyPressEvent) -> None:
+        chat.app.stop_for_shell()
 
     @keys.add("c-d", filter=Condition(lambda: not chat.buffer.text))
     def _(event: KeyPressEvent) -> None:
@@ -63,15 +66,15 @@ def chat_keys(chat: TerminalChat) -> KeyBindings:
 
     @keys.add("f2")
     def _(event: KeyPressEvent) -> None:
-        chat.panel_shown = not chat.panel_shown
+        chat.drawing.panel_shown = not chat.drawing.panel_shown
 
     @keys.add("pageup")
     def _(event: KeyPressEvent) -> None:
-        chat.panel_scroll = max(0, chat.panel_scroll - 4)
+        chat.drawing.panel_scroll = max(0, chat.drawing.panel_scroll - 4)
 
     @keys.add("pagedown")
     def _(event: KeyPressEvent) -> None:
-        chat.panel_scroll += 4
+        chat.drawing.panel_scroll += 4
 
     @keys.add(Keys.BracketedPaste)
     def _(event: KeyPressEvent) -> None:
@@ -84,5 +87,5 @@ async def _forget_hint(chat: TerminalChat) -> None:
     import asyncio
 
     await asyncio.sleep(TWICE_S)
-    chat.hint = ""
+    chat.drawing.hint = ""
     chat.app.invalidate()

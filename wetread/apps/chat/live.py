@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from wetread.reports.model import Report
 
 
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+"""What turns before that which runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A tool call in flight, and when it began (seconds of `time.monotonic`)."""
@@ -39,6 +43,8 @@ class Asked:
 
     question: str
     options: tuple[str, ...] = ()
+    escape: str = "skip"
+    """What Escape does, in a word: an agent goes on without an answer, a command is left."""
 
 
 @dataclass(frozen=True, slots=True)

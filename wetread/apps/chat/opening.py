@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from wetread import DISCLAIMER, __version__
-from wetread.apps.chat import views
+from wetread.apps.chat import views, views_tables
 from wetread.reports.plain import shown
 from wetread.store.journal import Said
 
 if TYPE_CHECKING:
+    from wetread.dialogue.dialogue import Dialogue
     from wetread.dialogue.kept import Kept
     from wetread.store.sessions import SessionEntry
 
@@ -47,14 +47,26 @@ def choose_study(here: Sequence[str], sessions: Sequence[SessionEntry]) -> Rende
     return Group(*parts)
 
 
+def opened(dialogue: Dialogue) -> RenderableType:
+    """The study that is open, and what it is read with."""
+    session = dialogue.session
+    return views_tables.welcome(
+        session.study,
+        template=session.template.name,
+        model=session.reading.language_model,
+        modes=session.reading.modes,
+        session=dialogue.id,
+    )
+
+
 def resumed(kept: Kept, welcome: RenderableType) -> RenderableType:
     """Where a kept session stands: the study, what was said last, the report, and whether a turn was cut off.
 
     Args:
         kept: The session.
-        welcome: Its study, as `views_tables.welcome` shows it.
+        welcome: Its study, as `opened` shows it.
     """
-    parts: list[RenderableType] = [welcome, Text()]
+    parts: list[RenderableType] = [welcome]
     said = [
         entry.message
         for entry in kept.entries
@@ -62,7 +74,9 @@ def resumed(kept: Kept, welcome: RenderableType) -> RenderableType:
     ]
     for message in said[-LAST_LINES:]:
         text = message.text.partition("\n\n```json")[0]
-        parts.append(views.said(text) if message.role == "user" else Padding(views.markdownish(text), (0, 0, 0, 2)))
+        parts.append(views.said(text) if message.role == "user" else views.prose(text, apart=len(parts) == 1))
+    if len(parts) == 1:
+        parts.append(Text())
     if kept.versions:
         parts.append(views.report_line(kept.versions[-1]))
     turns = kept.state.turns

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from wetread.agents.budget import Budget
     from wetread.apps.chat.studies import StudySource
 
-IMAGES = ("auto", "kitty", "iterm", "sixel", "blocks", "off")
-
 
 @dataclass(frozen=True)
 class ChatOptions:

@@ -13,7 +13,7 @@ from wetread.apps.console import console
 from wetread.apps.pictures import Painter, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
@@ -31,8 +31,9 @@ class PipeChat:
     def __init__(self, options: ChatOptions) -> None:
         self._options = options
         self._console = console(sys.stdout)
-        self._painter: Painter = choose(options.images).painter  # type: ignore[arg-type]
+        self._painter: Painter = choose(options.images).painter
         self._error: Exception | None = None
+        self.echoes = sys.stdin.isatty() and options.script is None
 
     def run(self) -> Exception | None:
         """The chat, to the end of the input; returns the error that ended it."""
@@ -68,11 +69,14 @@ class PipeChat:
     def prefill(self, text: str) -> None:
         """See `control.Output`: nothing, where no line is edited."""
 
+    def give_back(self, lines: Sequence[str]) -> None:
+        """See `control.Output`: nothing, as with `prefill`."""
+
     def images(self, how: str | None = None) -> str:
         """See `control.Output`."""
         if how is None:
             return self._painter.name
-        self._painter = choose(how).painter  # type: ignore[arg-type]
+        self._painter = choose(how).painter
         return self._painter.name
 
     async def enter(self, text: str, speed: float | None) -> bool:

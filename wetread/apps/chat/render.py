@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MIN_WIDTH = 40
+_BLANKS = re.compile(r" +$", re.MULTILINE)
 
 
 def colours() -> Literal["truecolor", "256", "standard"] | None:
@@ -39,4 +41,5 @@ def rendered(what: RenderableType, width: int) -> str:
     )
     with console.capture() as capture:
         console.print(what)
-    return capture.get()
+    # blanks at the end would take a line of their own once the window is narrower
+    return _BLANKS.sub("", capture.get())

@@ -6,7 +6,7 @@ nothing that signs and words do not say too. `[E3]` looks the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from wetread.apps.chat.markdownish import CITED, cited, markdownish
+from wetread.apps.chat.live import FRAMES
+from wetread.apps.chat.markdownish import CITED, cited, markdownish, prose
 from wetread.errors import WetreadError
 from wetread.events import (
     BudgetReached,
@@ -38,7 +39,6 @@ from wetread.reports.view import MODE_WORDS, SEVERITIES, counted, critical_word
 
 __all__ = [
     "CITED",
-    "FRAMES",
     "SEVERITY_STYLES",
     "CallLine",
     "Story",
@@ -50,6 +50,7 @@ __all__ = [
     "markdownish",
     "note",
     "notice",
+    "prose",
     "question",
     "report_line",
     "running_line",
@@ -58,9 +59,6 @@ __all__ = [
     "turn_end",
     "what_for",
 ]
-
-FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-"""What turns before a call that runs."""
 
 ORCHESTRATOR, READER = "orchestrator", "reader"
 
@@ -294,9 +292,13 @@ class Story:
 
     Pieces of text are gathered until something else comes; `flush` gives what is left. What specialists write is for
     who asked them.
+
+    Args:
+        cost: What a turn that has just ended cost, as words; empty where that is not known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cost: Callable[[], str] = lambda: "") -> None:
+        self._cost = cost
         self._started: dict[str, ToolStarted] = {}
         self._text = ""
         self._told = False
@@ -329,8 +331,8 @@ class Story:
                 self._told = False
             case TurnEnded():
                 if event.text.strip() and not self._told:
-                    found.append(_indented(event.text))
-                found.append(turn_end(event))
+                    found.append(prose(event.text))
+                found.append(turn_end(event, self._cost()))
         return found
 
     def flush(self) -> list[RenderableType]:
@@ -339,11 +341,7 @@ class Story:
         if not text.strip():
             return []
         self._told = True
-        return [_indented(text)]
-
-
-def _indented(text: str) -> RenderableType:
-    return Padding(markdownish(text), (0, 0, 0, 2))
+        return [prose(text)]
 
 
 def _time(seconds: float) -> str:

@@ -58,6 +58,11 @@ def report_panel(report: Report | None, width: int, height: int, scroll: int = 0
     )
 
 
+def panel_scrolls(report: Report, width: int, height: int) -> int:
+    """How many lines of a report its panel can be scrolled past; for the arguments see `report_panel`."""
+    return max(0, len(_lines(report, max(width - 4, 20))) - max(height - 2, 1))
+
+
 def issues_list(report: Report) -> RenderableType:
     """All issues, the worst first: code, place, what is said, and the words that it is about."""
     if not report.issues:

@@ -31,6 +31,11 @@ _ANSWER = re.compile(
     r"|\x1b\[6;(?P<height>\d{1,4});(?P<width>\d{1,4})t"
     r"|\x1b\[\?(?P<attributes>\d{1,4}(?:;\d{1,4}){0,40})c"
 )
+_STRAY = re.compile(
+    r"\x1b[P\]_^X][^\x1b\x07]{0,4000}(?:\x1b\\|\x07)"
+    r"|\x1b\[(?:[?>=][\d;:]{0,200}[ -/]{0,2}[@-~]|\d[\d;]{0,200}[cnt])"
+)
+"""What else terminals answer, and no key sends: strings, reports of state, position and version."""
 _BEGUN = re.compile(r"\x1b(?:_(?:G[^\x1b\x07]{0,200}\x1b?)?|\[(?:\?[\d;]{0,200}|6(?:;[\d;]{0,10})?)?)?\Z")
 
 
@@ -67,7 +72,7 @@ class Strainer:
             return text[1:] if given else text
         if given and _ANSWER.match(text):
             given = False
-        text = _ANSWER.sub(self._take, text)
+        text = _STRAY.sub("", _ANSWER.sub(self._take, text))
         begun = _BEGUN.search(text) if self.waiting else None
         if begun is not None:
             self._held, text = begun[0], text[: begun.start()]

@@ -78,7 +78,7 @@ class Chosen(NamedTuple):
 
 
 def choose(
-    images: Images = "auto",
+    images: str = "auto",
     *,
     stdin: TextIO | None = None,
     stdout: TextIO | None = None,
@@ -101,13 +101,14 @@ def choose(
     Raises:
         InputError: `WET-INPUT-OPTION`, there is no such way.
     """
-    if images not in IMAGES:
+    known = next((way for way in IMAGES if way == images), None)
+    if known is None:
         raise InputError("WET-INPUT-OPTION", f"--images {images!r} is none.", f"There are: {', '.join(IMAGES)}.")
     stdin, stdout = stdin or sys.stdin, stdout or sys.stdout
     environ = os.environ if environ is None else environ
     reader, writer = _terminal(stdin), _terminal(stdout)
-    way: Way | None = None if images == "auto" else images
-    if images == "auto":
+    way: Way | None = None if known == "auto" else known
+    if known == "auto":
         way = "off" if writer is None else told_by(environ)
     strainer, typed = Strainer(waiting=False), b""
     cell = None

@@ -33,9 +33,10 @@ def test_a_conversation_with_a_prompt_that_edits_lines() -> None:
     with Terminal([PYTHON, "-i", "-q"], env={"PYTHON_BASIC_REPL": "1"}) as terminal:
         terminal.wait_for(">>> ")
         terminal.type("6 * 8").key("backspace").enter("7")
-        terminal.wait_for("\n42")
+        terminal.wait_for("\n42\n>>> ")  # only at its prompt does it take keys one by one
         terminal.key("up").wait_for(">>> 6 * 7\n42\n>>> 6 * 7")
         terminal.enter()
+        terminal.wait_for(">>> 6 * 7\n42\n>>> 6 * 7\n42\n>>> ")
         terminal.enter("raise SystemExit(7)")
         assert terminal.wait_exit() == 7
 

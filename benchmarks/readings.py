@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from wetread.agents.chat import ChatReply, ChatRequest
+from wetread.events import DraftSubmitted
 from wetread.session import Session
 from wetread.study import Study
 from wetread.study_reading import read_study
@@ -63,12 +64,13 @@ class TimedModel(ScriptedModel):
 
 def phantom_study(folder: Path) -> Study:
     path = folder / "frontal.png"
-    chest_phantom(seed=3).write_png(path)
+    chest_phantom(seed=4).write_png(path)
     return read_study([path], view="PA", indication="Cough.")
 
 
 async def read(session: Session) -> None:
-    """One whole reading; a report must come of it."""
-    async for _ in session.send("Read this study."):
-        pass
+    """One whole reading; a report must come of its first draft."""
+    async for event in session.send("Read this study."):
+        if isinstance(event, DraftSubmitted) and event.round > 1:
+            raise RuntimeError("The scripted draft was sent back: give the phantom a seed whose findings it fits.")
     session.result()

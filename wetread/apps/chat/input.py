@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ LONG_PASTE_LINES = 8
 MAX_HISTORY_LINE = 4000
 MIN_PASTED_LINES = 4
 """Lines in one read of the terminal from which it is a paste."""
+PIECES_S = 0.01
+"""How long the pieces of a paste without marks may be apart."""
+MOST_AT_ONCE = 1 << 16
 _PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 _CUT_SEQUENCE = re.compile(r"\x1b(?:\[\d*)?\Z")
 _PASTED = re.compile(r"\[pasted text #(\d+), \d+ lines?\]")
@@ -134,9 +138,20 @@ def strained(chosen: Chosen) -> Input:
     read, ahead = reader.read, [chosen.typed.decode("utf-8", "replace")]
     mark = UnmarkedPastes()
 
+    def at_once(count: int) -> str:
+        text = str(read(count))
+        # no hand types a line and enters it in one read: what comes in pieces of it is on its way
+        while 1 < len(text) < MOST_AT_ONCE and ("\r" in text or "\n" in text) and "\x1b" not in text:
+            if not select.select([reader.stdin_fd], [], [], PIECES_S)[0] or not (more := str(read(count))):
+                break
+            text += more
+        return text
+
     def strain(count: int = 1024) -> str:
-        text = mark(chosen.strainer(str(read(count))))
-        return (ahead.pop() + text).replace("\n", "\r") if ahead else text
+        text = chosen.strainer(at_once(count))
+        if ahead:
+            text = (ahead.pop() + text).replace("\n", "\r")
+        return mark(text)
 
     reader.read = strain
     return source

@@ -31,6 +31,8 @@ PIECES_S = 0.01
 """How long the pieces of a paste without marks may be apart."""
 MOST_AT_ONCE = 1 << 16
 _PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+_REPORT = re.compile(r"\x1b\[\d+;\d+R")
+"""Where the cursor is: a terminal's answer to the prompt, which may come in the midst of what is typed."""
 _CUT_SEQUENCE = re.compile(r"\x1b(?:\[\d*)?\Z")
 _PASTED = re.compile(r"\[pasted text #(\d+), \d+ lines?\]")
 
@@ -121,9 +123,16 @@ class UnmarkedPastes:
         if begun != ended:
             self._within = begun > ended
         self._cut = _CUT_SEQUENCE.search(keys) is not None
-        if goes_on or "\x1b" in keys or keys.count("\r") < MIN_PASTED_LINES:
+        reports, text = "".join(_REPORT.findall(keys)), _REPORT.sub("", keys)
+        if goes_on or "\x1b" in text or text.count("\r") < MIN_PASTED_LINES:
             return keys
-        return f"{_PASTE_BEGINS}{keys}{_PASTE_ENDS}"
+        return f"{reports}{_PASTE_BEGINS}{text}{_PASTE_ENDS}"
+
+
+def _may_go_on(text: str) -> bool:
+    """Whether more of a paste may be on its way: no hand types a line and enters it in one read."""
+    text = _REPORT.sub("", text)
+    return len(text) > 1 and ("\r" in text or "\n" in text) and "\x1b" not in text
 
 
 def strained(chosen: Chosen) -> Input:
@@ -140,8 +149,7 @@ def strained(chosen: Chosen) -> Input:
 
     def at_once(count: int) -> str:
         text = str(read(count))
-        # no hand types a line and enters it in one read: what comes in pieces of it is on its way
-        while 1 < len(text) < MOST_AT_ONCE and ("\r" in text or "\n" in text) and "\x1b" not in text:
+        while len(text) < MOST_AT_ONCE and _may_go_on(text):
             if not select.select([reader.stdin_fd], [], [], PIECES_S)[0] or not (more := str(read(count))):
                 break
             text += more

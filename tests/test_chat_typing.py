@@ -128,6 +128,9 @@ def test_a_line_longer_than_the_screen_leaves_the_input_in_sight(terminal: Termi
 
 
 def test_lines_pasted_without_marks_are_one_text(terminal: Terminal) -> None:
+    terminal.type("x").wait_for(input_line("x"))  # the prompt has asked the terminal what it asks at first
+    terminal.key("backspace")
+    terminal.wait_for(lambda shown: not input_line("x")(shown))
     terminal.send(b"one\rtwo\rthree\rfour\rfive")
     terminal.wait_for(input_line("one\ntwo\nthree\nfour\nfive"))
     terminal.key("enter")
